@@ -1,0 +1,3 @@
+//! `dev-server`.
+
+fn main() {}

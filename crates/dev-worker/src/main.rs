@@ -1,0 +1,3 @@
+//! `dev-worker`.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! `prod-server`.
+
+fn main() {}
