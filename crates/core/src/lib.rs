@@ -1,1 +1,5 @@
 //! The hub, and the server that both binaries share.
+
+mod environment;
+
+pub use environment::{Environment, EnvironmentError};
