@@ -1,6 +1,6 @@
-//! Owns the lookup of settings by name: the process environment first, then a `.env` file. Flags and defaults are left
-//! to the programs; the process environment itself is only ever read, so a key removed from the file is gone with the
-//! next start.
+//! Owns the lookup of settings by name: the process environment first, then a `.env` file. Flags and defaults
+//! are left to the programs; the process environment itself is only ever read, so a key removed from the file
+//! is gone with the next start.
 
 use std::any::type_name;
 use std::cell::Cell;
@@ -13,10 +13,11 @@ use std::str::FromStr;
 
 /// The variables that a program was started with, joined with those of its `.env` file.
 ///
-/// A variable of the process hides the file's, unless it is empty. Process variables that are not UTF-8 are left out.
+/// A variable of the process hides the file's, unless it is empty. Process variables that are not UTF-8 are
+/// left out.
 ///
-/// In the file, the last of several lines for one name counts, as it does for Vite. `${NAME}` is replaced by the value
-/// of that variable; a dollar sign that is meant literally is written `\$`.
+/// In the file, the last of several lines for one name counts, as it does for Vite. `${NAME}` is replaced by
+/// the value of that variable; a dollar sign that is meant literally is written `\$`.
 ///
 /// ```
 /// use duplex_core::Environment;
@@ -97,7 +98,8 @@ impl Environment {
     ///
     /// # Errors
     ///
-    /// Fails when the value is not a `T`. The error repeats the value, unless the name says that it is a secret.
+    /// Fails when the value is not a `T`. The error repeats the value, unless the name says that it is a
+    /// secret.
     pub fn parse<T: FromStr>(&self, name: &str) -> Result<Option<T>, EnvironmentError> {
         let Some(value) = self.get(name) else { return Ok(None) };
         let parsed = value.trim().parse().map_err(|_| EnvironmentError::Invalid {
@@ -108,8 +110,8 @@ impl Environment {
         Ok(Some(parsed))
     }
 
-    /// All variables whose name starts with `prefix`, in the order of their names. Empty ones are included, because
-    /// they mean something to the page that asked for them.
+    /// All variables whose name starts with `prefix`, in the order of their names. Empty ones are included,
+    /// because they mean something to the page that asked for them.
     pub fn iter<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.variables
             .range(prefix.to_owned()..)
@@ -145,8 +147,8 @@ fn merge(
 
 /// Parses a `.env` file, or says which line is wrong.
 ///
-/// The iterator of `dotenvy` leaves a byte order mark in the first name and refuses a space at the very end of a file
-/// without a last line break; both are seen to here.
+/// The iterator of `dotenvy` leaves a byte order mark in the first name and refuses a space at the very end
+/// of a file without a last line break; both are seen to here.
 fn parse_file(mut contents: Vec<u8>) -> Result<BTreeMap<String, String>, usize> {
     if contents.starts_with(b"\xEF\xBB\xBF") {
         contents.drain(..3);
@@ -314,7 +316,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_file_is_read_or_refused_at_one_of_its_lines(contents in any::<Vec<u8>>(), text in "[A-C=\"'$\\\\{}# \n]{0,40}") {
+        fn any_file_is_read_or_refused_at_one_of_its_lines(
+            contents in any::<Vec<u8>>(),
+            text in "[A-C=\"'$\\\\{}# \n]{0,40}",
+        ) {
             for contents in [contents, text.into_bytes()] {
                 let lines = contents.iter().filter(|byte| **byte == b'\n').count() + 1;
                 if let Err(line) = parse_file(contents) {

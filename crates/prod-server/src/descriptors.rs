@@ -1,4 +1,5 @@
-//! Owns the limit on open descriptors, of which every socket takes one. It is raised as far as the system lets us.
+//! Owns the limit on open descriptors, of which every socket takes one. It is raised as far as the system
+//! lets us.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

@@ -8,5 +8,5 @@ mod settings;
 
 pub use assets::{Assets, AssetsError, AssetsSettings};
 pub use descriptors::raise_descriptor_limit;
-pub use listen::{ListenError, listen};
+pub use listen::{ListenError, listen, listen_on_next_free};
 pub use settings::{Flags, Settings};

@@ -1,4 +1,5 @@
-//! Owns the binding of listening sockets: which addresses a host name means, and what to say when one is taken.
+//! Owns the binding of listening sockets: which addresses a host name means, and what to say when one is
+//! taken.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
@@ -6,12 +7,15 @@ use std::ops::ControlFlow;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many connections the kernel holds until they are accepted. A swap of the server makes them wait for a moment,
-/// and the kernel cuts this down to its own limit.
+/// How many connections the kernel holds until they are accepted. A swap of the server makes them wait for a
+/// moment, and the kernel cuts this down to its own limit.
 const BACKLOG: i32 = 4096;
 
 /// How often a port chosen by the system is chosen again when it is free for IPv4 and taken for IPv6.
 const ATTEMPTS: usize = 16;
+
+/// How many ports are tried in search of a free one: more would end up with someone else's service.
+const PORTS: usize = 20;
 
 /// Why the server cannot listen.
 #[derive(Debug, thiserror::Error)]
@@ -46,8 +50,8 @@ pub enum ListenError {
 
 /// Listens on a host and port, without blocking calls on the sockets. Port 0 lets the system choose.
 ///
-/// `localhost` is 127.0.0.1 and, where there is IPv6, `::1` with the same port. A port counts as free while connections
-/// of an earlier process wait to be forgotten.
+/// `localhost` is 127.0.0.1 and, where there is IPv6, `::1` with the same port. A port counts as free while
+/// connections of an earlier process wait to be forgotten.
 ///
 /// # Errors
 ///
@@ -66,6 +70,17 @@ pub fn listen(host: &str, port: u16) -> Result<Vec<TcpListener>, ListenError> {
         }
     }
     Err(ListenError::Taken { host: host.to_owned(), port })
+}
+
+/// Listens on the first port at or above `port` that is free on all addresses of the host.
+///
+/// # Errors
+///
+/// As [`listen`], and when all of the ports tried are taken.
+pub fn listen_on_next_free(host: &str, port: u16) -> Result<Vec<TcpListener>, ListenError> {
+    let taken = |result: &Result<_, ListenError>| matches!(result, Err(ListenError::Taken { .. }));
+    let mut attempts = (port..=u16::MAX).take(PORTS).map(|port| listen(host, port));
+    attempts.find(|result| !taken(result)).unwrap_or(Err(ListenError::Taken { host: host.to_owned(), port }))
 }
 
 /// Continues if the system chose a port that is only free for IPv4.
@@ -137,6 +152,16 @@ mod tests {
             let expected = format!("port {port} of {host} is taken: stop the program that has it, or choose");
             assert!(message.starts_with(&expected), "{message}");
         }
+    }
+
+    #[test]
+    fn the_next_free_port_is_found() {
+        let listeners = listen("127.0.0.1", 0).unwrap();
+        let port = address(&listeners[0]).port();
+        let found = listen_on_next_free("127.0.0.1", port).unwrap();
+        assert!(address(&found[0]).port() > port);
+        let error = listen_on_next_free("example.com", port).unwrap_err();
+        assert!(matches!(error, ListenError::UnknownHost(_)));
     }
 
     #[test]

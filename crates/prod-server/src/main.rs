@@ -1,5 +1,5 @@
-//! The production server: the application, with the built front end behind its routes. Development has the same
-//! application with a proxy behind it; that fallback is the only difference.
+//! The production server: the application, with the built front end behind its routes. Development has the
+//! same application with a proxy behind it; that fallback is the only difference.
 
 use std::net::TcpListener;
 use std::process::ExitCode;
@@ -11,12 +11,10 @@ use duplex_core::Environment;
 use prod_server::{Assets, Flags, Settings, listen, raise_descriptor_limit};
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
-    env_logger::init_from_env(env_logger::Env::default().default_filter_or("info"));
-    match run(flags) {
+    match run(Flags::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            log::error!("{error:#}");
+            eprintln!("prod-server: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -24,6 +22,7 @@ fn main() -> ExitCode {
 
 fn run(flags: Flags) -> anyhow::Result<()> {
     let environment = Environment::read(&Flags::root().join(".env"))?;
+    env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or("info")).init();
     let settings = flags.settle(&environment)?;
     let assets = Assets::load(&settings.directory, &settings.assets)?;
     let descriptors = raise_descriptor_limit();
@@ -40,7 +39,8 @@ async fn serve(assets: Assets, listeners: Vec<TcpListener>) -> std::io::Result<(
     server.run().await
 }
 
-/// Says what runs and where, and opens it if asked to: the sockets are bound, so the browser's first call waits.
+/// Says what runs and where, and opens it if asked to: the sockets are bound, so the browser's first call
+/// waits.
 fn announce(
     settings: &Settings,
     assets: &Assets,

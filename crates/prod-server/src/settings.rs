@@ -1,7 +1,8 @@
-//! Owns the command line and what follows from it, the environment and the defaults. It binds and serves nothing.
+//! Owns the command line and what follows from it, the environment and the defaults. It binds and serves
+//! nothing.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 use duplex_core::{Environment, EnvironmentError};
@@ -71,12 +72,12 @@ pub struct Settings {
 }
 
 impl Flags {
-    /// The directory with `.env` and the front end: the workspace under `cargo run`, else the current directory.
+    /// The directory with `.env` and the front end: the workspace under `cargo run`, else the current
+    /// directory.
     pub fn root() -> PathBuf {
-        match std::env::var_os("CARGO_MANIFEST_DIR") {
-            Some(package) => PathBuf::from(package).join("../.."),
-            None => PathBuf::from("."),
-        }
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let workspace = package.as_deref().and_then(|package| package.ancestors().nth(2));
+        workspace.unwrap_or(Path::new(".")).to_owned()
     }
 
     /// Joins the flags with the environment and the defaults.

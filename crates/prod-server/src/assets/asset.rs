@@ -1,5 +1,5 @@
-//! Owns what is known of one file: its variants and the header values that go with it, all made at start so that a
-//! request only clones them.
+//! Owns what is known of one file: its variants and the header values that go with it, all made at start so
+//! that a request only clones them.
 
 use std::path::PathBuf;
 use std::time::SystemTime;
@@ -14,7 +14,8 @@ use super::encoding::{Encoding, Encodings};
 pub(super) struct Asset {
     pub(super) content_type: HeaderValue,
     pub(super) cache_control: HeaderValue,
-    /// On every variant, the plain one included: a cache must not give a plain answer to those who could have less.
+    /// On every variant, the plain one included: a cache must not give a plain answer to those who could have
+    /// less.
     pub(super) vary: Option<HeaderValue>,
     pub(super) identity: Variant,
     pub(super) gzip: Option<Variant>,
@@ -25,7 +26,8 @@ pub(super) struct Asset {
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
     pub(super) encoding: Encoding,
-    /// Made from the content, so it is the same on every server and after every deploy that leaves the file alone.
+    /// Made from the content, so it is the same on every server and after every deploy that leaves the file
+    /// alone.
     pub(super) entity_tag: HeaderValue,
     pub(super) content: Content,
 }

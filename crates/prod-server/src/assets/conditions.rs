@@ -1,5 +1,5 @@
-//! Owns the preconditions of RFC 9110 section 13 that compare entity tags. Dates are not compared and `Last-Modified` is
-//! not sent: a deploy gives new dates to old content, and the tags are exact.
+//! Owns the preconditions of RFC 9110 section 13 that compare entity tags. Dates are not compared and
+//! `Last-Modified` is not sent: a deploy gives new dates to old content, and the tags are exact.
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, IF_RANGE};
 
@@ -44,13 +44,14 @@ fn strong(theirs: &[u8], own: &[u8]) -> bool {
     theirs == own
 }
 
-/// Ours are strong, so only their mark has to go. A cache or proxy that compressed our answer will have put it there.
+/// Ours are strong, so only their mark has to go. A cache or proxy that compressed our answer will have put
+/// it there.
 fn weak(theirs: &[u8], own: &[u8]) -> bool {
     theirs.strip_prefix(b"W/").unwrap_or(theirs) == own
 }
 
-/// The tags of a list, quotes and mark included. A comma inside quotes belongs to the tag. It ends at the first thing
-/// that is not a tag.
+/// The tags of a list, quotes and mark included. A comma inside quotes belongs to the tag. It ends at the
+/// first thing that is not a tag.
 struct Tags<'a>(&'a [u8]);
 
 impl<'a> Iterator for Tags<'a> {

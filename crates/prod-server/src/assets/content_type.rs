@@ -1,5 +1,5 @@
-//! Owns the choice of `Content-Type`, which is by file name. The table is `mime_guess`'s, but for the endings that it
-//! gets wrong on the web.
+//! Owns the choice of `Content-Type`, which is by file name. The table is `mime_guess`'s, but for the endings
+//! that it gets wrong on the web.
 
 use actix_web::http::header::HeaderValue;
 

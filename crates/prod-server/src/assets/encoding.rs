@@ -41,7 +41,8 @@ impl Encoding {
 
 /// Chooses the encoding with the highest weight, ours among equals.
 ///
-/// Plain content is the answer to everything that cannot be met, even to `identity;q=0`: a page is of more use than a
+/// Plain content is the answer to everything that cannot be met, even to `identity;q=0`: a page is of more
+/// use than a
 /// 406.
 pub(super) fn negotiate(headers: &HeaderMap, available: Encodings) -> Encoding {
     if !available.gzip && !available.brotli {

@@ -1,6 +1,6 @@
-//! Owns the script through which pages read the public environment at run time (`$env/dynamic/public` in SvelteKit).
-//! The build holds one with the values of the machine that built it; it is replaced by one with the values of this
-//! machine.
+//! Owns the script through which pages read the public environment at run time (`$env/dynamic/public` in
+//! SvelteKit). The build holds one with the values of the machine that built it; it is replaced by one with
+//! the values of this machine.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use actix_web::web::Bytes;
 /// Where SvelteKit puts the script. It is there only if a page uses it.
 pub(super) const KEY: &str = "_app/env.js";
 
-/// The script. JSON is a subset of JavaScript, line separators included, and a script of its own needs no more escapes.
+/// The script. JSON is a subset of JavaScript, line separators included, and a script of its own needs no
+/// more escapes.
 pub(super) fn script(public_environment: &BTreeMap<String, String>) -> Bytes {
     let object: serde_json::Map<_, _> =
         public_environment.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();

@@ -1,9 +1,9 @@
-//! Owns the table from paths to files, built once at start. Whatever a path can lead to is decided here, so that a
-//! request is one look into the table.
+//! Owns the table from paths to files, built once at start. Whatever a path can lead to is decided here, so
+//! that a request is one look into the table.
 //!
 //! A page has one address, the one its file has in a build of SvelteKit: `about.html` is `/about`, and
-//! `about/index.html` (option `trailingSlash: 'always'`) is `/about/`. The other spelling is redirected, as SvelteKit's
-//! own servers do: relative links and the client's router are made for the one address.
+//! `about/index.html` (option `trailingSlash: 'always'`) is `/about/`. The other spelling is redirected, as
+//! SvelteKit's own servers do: relative links and the client's router are made for the one address.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
@@ -124,13 +124,13 @@ impl Index {
 
 /// Whether a path that names no file may be one of the client's pages. A name with a dot is a missing asset.
 fn may_be_page(key: &str) -> bool {
-    !segments(key).next().is_some_and(|name| name == GENERATED)
+    segments(key).next() != Some(GENERATED)
         && !segments(key).any(is_hidden)
         && segments(key).last().is_none_or(|name| !name.contains('.'))
 }
 
-/// Takes the compressed variants out: files whose name is that of another one with `.gz` or `.br` behind it. A compressed
-/// file that stands alone is a file like any other.
+/// Takes the compressed variants out: files whose name is that of another one with `.gz` or `.br` behind it.
+/// A compressed file that stands alone is a file like any other.
 fn take_compressed(files: &mut BTreeMap<String, PathBuf>) -> HashMap<String, PathBuf> {
     let is_variant = |key: &String| {
         let original = key.strip_suffix(".br").or(key.strip_suffix(".gz"));

@@ -1,7 +1,7 @@
-//! Owns the built front end: what is served under which path, and how a request for it is answered. The application's
-//! own routes come first and are not known here.
+//! Owns the built front end: what is served under which path, and how a request for it is answered. The
+//! application's own routes come first and are not known here.
 //!
-//! A request takes these steps, and [`Assets::respond`] has them in this order:
+//! A request takes these steps, and `Assets::respond` has them in this order:
 //!
 //! 1. The path is decoded and looked up; what is not there is 404 (`request_path`, `index`).
 //! 2. A method other than GET and HEAD is 405.
@@ -43,11 +43,12 @@ use self::range::Selection;
 /// What can be chosen about the assets.
 #[derive(Clone, Debug)]
 pub struct AssetsSettings {
-    /// Files above this many bytes stay on disk and are streamed from there. 4 MiB by default: more than any script or
-    /// page, less than most films.
+    /// Files above this many bytes stay on disk and are streamed from there. 4 MiB by default: more than any
+    /// script or page, less than most films.
     pub largest_in_memory: u64,
 
-    /// The variables that pages see as `$env/dynamic/public`: those with the prefix `PUBLIC_`. None by default.
+    /// The variables that pages see as `$env/dynamic/public`: those with the prefix `PUBLIC_`. None by
+    /// default.
     pub public_environment: BTreeMap<String, String>,
 }
 
@@ -75,7 +76,7 @@ pub enum AssetsError {
     },
 
     /// A symbolic link leads out of the build, or back to a directory that contains it.
-    #[error("{path} is a link that leaves the build or runs in a circle: replace it by a copy", path = .0.display())]
+    #[error("{path} is a link out of the build or in a circle: replace it by a copy", path = .0.display())]
     StrayLink(PathBuf),
 
     /// A file has a name that no URL can spell.
@@ -119,22 +120,12 @@ impl Assets {
     }
 
     async fn respond(&self, request: ServiceRequest) -> ServiceResponse {
-        let entry = request_path::decode(request.uri().path()).map(|path| self.index.find(&path));
-        let entry = match entry {
-            None | Some(Entry::Missing) => return request.into_response(reply::not_found()),
-            Some(entry) => entry,
-        };
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return request.into_response(reply::method_not_allowed());
-        }
-        let asset: &Asset = match entry {
-            Entry::File(asset) => asset,
-            Entry::Fallback(asset) if page::is_wanted(request.headers()) => asset,
-            Entry::Redirect => {
-                let response = reply::redirect(request.uri());
+        let asset = match self.find(&request) {
+            Ok(asset) => asset,
+            Err(refusal) => {
+                let response = reply::refuse(refusal, request.uri());
                 return request.into_response(response);
             }
-            Entry::Fallback(_) | Entry::Missing => return request.into_response(reply::not_found()),
         };
         let variant = asset.variant(encoding::negotiate(request.headers(), asset.encodings()));
         match conditions::evaluate(request.headers(), &variant.entity_tag) {
@@ -147,4 +138,31 @@ impl Assets {
             selection => reply::send(request, asset, variant, selection).await,
         }
     }
+
+    /// Steps 1 to 4.
+    fn find(&self, request: &ServiceRequest) -> Result<&Asset, Refusal> {
+        let path = request_path::decode(request.uri().path()).ok_or(Refusal::Missing)?;
+        let entry = self.index.find(&path);
+        if matches!(entry, Entry::Missing) {
+            return Err(Refusal::Missing);
+        }
+        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+            return Err(Refusal::Method);
+        }
+        match entry {
+            Entry::File(asset) => Ok(asset),
+            Entry::Redirect => Err(Refusal::OtherAddress),
+            Entry::Fallback(asset) if page::is_wanted(request.headers()) => Ok(asset),
+            Entry::Fallback(_) | Entry::Missing => Err(Refusal::Missing),
+        }
+    }
+}
+
+/// Why a request leads to no file.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    Missing,
+    Method,
+    /// The page is at the same path with a slash more or less.
+    OtherAddress,
 }

@@ -4,14 +4,15 @@ use actix_web::http::header::{ACCEPT, HeaderMap, HeaderName};
 
 use super::accept::parts;
 
-/// What a browser says a request is for. It is sent to `https` and `localhost`, and cannot be set by a script.
+/// What a browser says a request is for. It is sent to `https` and `localhost`, and cannot be set by a
+/// script.
 const FETCH_DESTINATION: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
 /// Whether the client accepts HTML.
 ///
-/// A browser that navigates names `text/html`. One that says what a request is for and accepts just anything runs a
-/// script's `fetch`, whose author would rather read "404" than parse a page as data. Without that header, accepting
-/// anything is enough: that is how link previews, monitors and curl ask.
+/// A browser that navigates names `text/html`. One that says what a request is for and accepts just anything
+/// runs a script's `fetch`, whose author would rather read "404" than parse a page as data. Without that
+/// header, accepting anything is enough: that is how link previews, monitors and curl ask.
 pub(super) fn is_wanted(headers: &HeaderMap) -> bool {
     let anything_will_do = !headers.contains_key(FETCH_DESTINATION);
     let mut ranges =

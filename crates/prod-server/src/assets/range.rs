@@ -1,5 +1,5 @@
-//! Owns ranges: which part of a variant a request asks for, by RFC 9110 section 14. One range is answered with that part;
-//! several in one request are answered with the whole, as the RFC allows.
+//! Owns ranges: which part of a variant a request asks for, by RFC 9110 section 14. One range is answered
+//! with that part; several in one request are answered with the whole, as the RFC allows.
 
 use std::ops::Range;
 

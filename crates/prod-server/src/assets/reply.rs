@@ -17,6 +17,7 @@ use actix_web::http::{StatusCode, Uri};
 use actix_web::web::{self, Bytes};
 use actix_web::{HttpResponse, HttpResponseBuilder};
 
+use super::Refusal;
 use super::asset::{Asset, Content, Variant};
 use super::range::Selection;
 
@@ -27,11 +28,19 @@ const BYTES: HeaderValue = HeaderValue::from_static("bytes");
 /// A path that is missing for a script can be the fallback page for a browser.
 const PAGE_VARY: HeaderValue = HeaderValue::from_static("accept, sec-fetch-dest");
 
-pub(super) fn not_found() -> HttpResponse {
+pub(super) fn refuse(refusal: Refusal, uri: &Uri) -> HttpResponse {
+    match refusal {
+        Refusal::Missing => not_found(),
+        Refusal::Method => method_not_allowed(),
+        Refusal::OtherAddress => redirect(uri),
+    }
+}
+
+fn not_found() -> HttpResponse {
     note(StatusCode::NOT_FOUND).insert_header((VARY, PAGE_VARY)).body("Not found\n")
 }
 
-pub(super) fn method_not_allowed() -> HttpResponse {
+fn method_not_allowed() -> HttpResponse {
     note(StatusCode::METHOD_NOT_ALLOWED)
         .insert_header((ALLOW, HeaderValue::from_static("GET, HEAD")))
         .body("Only GET and HEAD are answered here\n")
@@ -41,9 +50,9 @@ pub(super) fn precondition_failed() -> HttpResponse {
     note(StatusCode::PRECONDITION_FAILED).body("The file is another one now\n")
 }
 
-/// To the same path with a slash more or less. It is permanent for the client's router but not for caches, since the
-/// next build may turn it around.
-pub(super) fn redirect(uri: &Uri) -> HttpResponse {
+/// To the same path with a slash more or less. Caches have to ask again, since the next build may turn it
+/// around.
+fn redirect(uri: &Uri) -> HttpResponse {
     let path = match uri.path() {
         path if path.ends_with('/') => path.trim_end_matches('/').to_owned(),
         path => format!("{path}/"),
@@ -120,9 +129,9 @@ fn slice(bytes: &Bytes, range: &Range<u64>) -> Bytes {
 
 /// Lets `NamedFile` send the file or the range of it.
 ///
-/// It would compare the conditions with a tag of its own, made of inode and time. They have been decided with ours, so
-/// they are taken off the request first. The router has just changed the request in the same way, which it cannot do
-/// either while anyone else holds it.
+/// It would compare the conditions with a tag of its own, made of inode and time. They have been decided with
+/// ours, so they are taken off the request first. The router has just changed the request in the same way,
+/// which it cannot do either while anyone else holds it.
 fn from_disk(mut request: ServiceRequest, file: NamedFile, selection: &Selection) -> ServiceResponse {
     let is_part = matches!(selection, Selection::Part(_));
     for (name, decided) in [(IF_MATCH, true), (IF_RANGE, true), (RANGE, !is_part)] {

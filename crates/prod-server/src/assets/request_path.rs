@@ -1,13 +1,13 @@
-//! Owns the way from the path of a request line to a key of the index: percent-decoding, once, and the refusal of
-//! spellings that have no place in a URL of a file. Files are looked up by exact key and never opened by path, so
-//! nothing here has to keep anyone out of the file system.
+//! Owns the way from the path of a request line to a key of the index: percent-decoding, once, and the
+//! refusal of spellings that have no place in a URL of a file. Files are looked up by exact key and never
+//! opened by path, so nothing here has to keep anyone out of the file system.
 
 use std::borrow::Cow;
 
 /// The key of a path, without the slash in front, or nothing if no file can be meant.
 ///
-/// Refused are wrong escapes, bytes that are not UTF-8, NUL, escaped slashes, backslashes, empty segments, and the
-/// segments `.` and `..`.
+/// Refused are wrong escapes, bytes that are not UTF-8, NUL, escaped slashes, backslashes, empty segments,
+/// and the segments `.` and `..`.
 pub(super) fn decode(path: &str) -> Option<Cow<'_, str>> {
     let path = path.strip_prefix('/')?;
     let decoded = if path.contains('%') { Cow::Owned(unescape(path)?) } else { Cow::Borrowed(path) };

@@ -1,5 +1,5 @@
-//! Owns the walk through the build directory: which files it has and what they are called in a URL. It does not look
-//! into them.
+//! Owns the walk through the build directory: which files it has and what they are called in a URL. It does
+//! not look into them.
 
 use std::collections::BTreeMap;
 use std::fs::DirEntry;
@@ -11,13 +11,14 @@ use super::AssetsError;
 /// The one directory with a dot that is made to be public (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
-/// Whether a name is left out: whatever starts with a dot is a left-over of some tool and not meant for the public.
+/// Whether a name is left out: whatever starts with a dot is a left-over of some tool and not meant for the
+/// public.
 pub(super) fn is_hidden(name: &str) -> bool {
     name.starts_with('.') && name != WELL_KNOWN
 }
 
-/// All files under `root` that may be served, by key: the path from the root, with slashes. Hidden ones are left out.
-/// Links are followed while they stay inside.
+/// All files under `root` that may be served, by key: the path from the root, with slashes. Hidden ones are
+/// left out. Links are followed while they stay inside.
 pub(super) fn walk(root: &Path) -> Result<BTreeMap<String, PathBuf>, AssetsError> {
     let root = resolve(root)?;
     let mut walk = Walk { files: BTreeMap::new(), ancestors: vec![root.clone()], root };

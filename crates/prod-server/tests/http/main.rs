@@ -1,5 +1,5 @@
-//! Drives the real service over real sockets, with a build in a temporary directory, and the real program where its
-//! start and end are the point.
+//! Drives the real service over real sockets, with a build in a temporary directory, and the real program
+//! where its start and end are the point.
 
 mod build;
 mod client;
