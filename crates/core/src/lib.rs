@@ -39,11 +39,14 @@ compile_error!("Duplex needs a Unix system: on Windows, build and run it inside 
 mod channel;
 pub mod codec;
 mod connection_id;
+mod descriptors;
 mod ended;
+mod environment;
 mod hooks;
 mod hub;
 mod identity;
 mod limits;
+mod listen;
 mod portable;
 mod server;
 mod settings;
@@ -52,11 +55,14 @@ mod shard;
 pub use channel::{BadChannel, Channel, MAX_CHANNEL_BYTES};
 pub use codec::{CloseCode, CloseFrame, Message};
 pub use connection_id::ConnectionId;
+pub use descriptors::raise_descriptor_limit;
 pub use ended::Ended;
+pub use environment::{Environment, EnvironmentError};
 pub use hooks::{HookError, HookResult, Hooks, Refusal, Socket};
 pub use hub::{Hub, HubError, HubStartError, Target, Verb};
 pub use identity::Identity;
 pub use limits::{BadLimit, Limits};
+pub use listen::{ListenError, listen, listen_on_next_free};
 pub use server::{
     AppEntry, HandshakeError, HostPolicy, OriginPolicy, ServeError, Server, Stop, TakenSocket, Takeover,
     origin_host, raw_socket,

@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroUsize, thread, time::Duration};
 
-use crate::{HostPolicy, Limits, OriginPolicy};
+use crate::{Environment, HostPolicy, Limits, OriginPolicy, origin_host};
 
 /// How a hub and its server are set up.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,6 +34,23 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The defaults, and what the environment says: pages of `ORIGIN`, the address that visitors see, may open sockets
+    /// too, which matters behind a proxy that changes the `Host` header.
+    pub fn from_environment(environment: &Environment) -> Self {
+        let mut settings = Self::default();
+        if let Some(origin) = environment.get("ORIGIN") {
+            settings.origins = OriginPolicy::Allow(vec![origin.to_owned()]);
+        }
+        settings
+    }
+
+    /// Answers to the names of this machine and the host of `ORIGIN` only: for servers that are not for the network.
+    pub fn local(mut self, environment: &Environment) -> Self {
+        let names = environment.get("ORIGIN").and_then(origin_host).into_iter().collect();
+        self.hosts = HostPolicy::Local(names);
+        self
+    }
+
     /// A connection's id has one byte for its shard.
     pub const MAX_SHARDS: usize = 256;
 

@@ -1,0 +1,174 @@
+//! Owns the command line and what follows from it, the environment and the defaults. It binds and serves
+//! nothing.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use duplex_core::{Environment, EnvironmentError};
+
+use crate::AssetsSettings;
+
+/// The variables that pages may see, and so everyone who asks for the page.
+const PUBLIC_PREFIX: &str = "PUBLIC_";
+
+/// Serves the built front end and the application, in production or, with --preview, on this machine only.
+#[derive(Debug, Default, Parser)]
+#[command(
+    name = "prod-server",
+    version,
+    after_help = "\
+Flags win over environment variables, those over the file .env, and that over the defaults.
+
+Before the first start, build the front end: scripts/build-frontend.sh
+
+Examples:
+  cargo run --release -p prod-server              the production server, on 0.0.0.0:3005
+  cargo run -p prod-server -- --preview --open    the same for your own eyes, on localhost:3003
+  PORT=80 prod-server --assets /srv/site          an installed binary and its build
+  RUST_LOG=debug prod-server                      with more to read"
+)]
+pub struct Flags {
+    /// Serve to this machine only, on localhost:3003
+    #[arg(long)]
+    pub preview: bool,
+
+    /// Address to listen on: an IP address of this machine, or localhost [env: HOST] [default: 0.0.0.0]
+    #[arg(long, conflicts_with = "preview", value_name = "ADDRESS")]
+    pub host: Option<String>,
+
+    /// Port to listen on; 0 lets the system choose [env: PORT] [default: 3005, or 3003 for a preview]
+    #[arg(long)]
+    pub port: Option<u16>,
+
+    /// Directory with the built front end [default: frontend/build]
+    #[arg(long, value_name = "DIR")]
+    pub assets: Option<PathBuf>,
+
+    /// Stream files above this size from disk, hold others in memory [env: STREAM_ABOVE] [default: 4194304]
+    #[arg(long, value_name = "BYTES")]
+    pub stream_above: Option<u64>,
+
+    /// Open the page in the browser
+    #[arg(long)]
+    pub open: bool,
+}
+
+/// Everything that was decided before the start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Whether this is a preview, for this machine only.
+    pub preview: bool,
+    /// Where to listen.
+    pub host: String,
+    /// Where to listen; 0 lets the system choose.
+    pub port: u16,
+    /// Where the build is.
+    pub directory: PathBuf,
+    /// How to serve it.
+    pub assets: AssetsSettings,
+    /// Whether to open the browser.
+    pub open: bool,
+}
+
+impl Flags {
+    /// The directory with `.env` and the front end: the workspace under `cargo run`, else the current
+    /// directory.
+    pub fn root() -> PathBuf {
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let workspace = package.as_deref().and_then(|package| package.ancestors().nth(2));
+        workspace.unwrap_or(Path::new(".")).to_owned()
+    }
+
+    /// Joins the flags with the environment and the defaults.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a variable that is needed has a value of the wrong kind.
+    pub fn settle(self, environment: &Environment) -> Result<Settings, EnvironmentError> {
+        // A preview is local whatever HOST says, because that is what it was asked for.
+        let (default_host, default_port) = if self.preview { ("localhost", 3003) } else { ("0.0.0.0", 3005) };
+        let host = environment.get("HOST").filter(|_| !self.preview).unwrap_or(default_host).to_owned();
+        let defaults = AssetsSettings::default();
+        let largest_in_memory = match self.stream_above {
+            Some(size) => size,
+            None => environment.parse("STREAM_ABOVE")?.unwrap_or(defaults.largest_in_memory),
+        };
+        let port = match self.port {
+            Some(port) => port,
+            None => environment.parse("PORT")?.unwrap_or(default_port),
+        };
+        Ok(Settings {
+            preview: self.preview,
+            host: self.host.unwrap_or(host),
+            port,
+            directory: self.assets.unwrap_or_else(|| Flags::root().join("frontend/build")),
+            assets: AssetsSettings { largest_in_memory, public_environment: public(environment) },
+            open: self.open,
+        })
+    }
+}
+
+fn public(environment: &Environment) -> BTreeMap<String, String> {
+    environment.iter(PUBLIC_PREFIX).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn settle(flags: &[&str], variables: &[(&str, &str)]) -> Result<Settings, EnvironmentError> {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let flags = Flags::try_parse_from([&["prod-server"], flags].concat()).unwrap();
+        flags.settle(&variables.collect())
+    }
+
+    #[track_caller]
+    fn assert_address(flags: &[&str], variables: &[(&str, &str)], host: &str, port: u16) {
+        let settings = settle(flags, variables).unwrap();
+        assert_eq!((settings.host.as_str(), settings.port), (host, port));
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Flags::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_go_before_the_environment_and_that_before_defaults() {
+        assert_address(&[], &[], "0.0.0.0", 3005);
+        assert_address(&[], &[("PORT", "1"), ("HOST", "::1")], "::1", 1);
+        assert_address(
+            &["--port", "2", "--host", "localhost"],
+            &[("PORT", "1"), ("HOST", "::1")],
+            "localhost",
+            2,
+        );
+        assert_address(&["--port", "2"], &[("PORT", "not looked at")], "0.0.0.0", 2);
+    }
+
+    #[test]
+    fn a_preview_is_local_whatever_the_environment_says() {
+        assert_address(&["--preview"], &[], "localhost", 3003);
+        assert_address(&["--preview"], &[("HOST", "0.0.0.0"), ("PORT", "1")], "localhost", 1);
+        assert!(Flags::try_parse_from(["prod-server", "--preview", "--host", "0.0.0.0"]).is_err());
+    }
+
+    #[test]
+    fn a_port_that_is_none_is_named() {
+        let message = settle(&[], &[("PORT", "http")]).unwrap_err().to_string();
+        assert!(message.starts_with("PORT is `http`"), "{message}");
+    }
+
+    #[test]
+    fn only_public_variables_reach_the_pages() {
+        let variables = [("PUBLIC_NAME", "Duplex"), ("SESSION_SECRET", "hunter2"), ("PUBLICITY", "x")];
+        let settings = settle(&["--stream-above", "7"], &variables).unwrap();
+        assert_eq!(
+            settings.assets.public_environment,
+            BTreeMap::from([("PUBLIC_NAME".into(), "Duplex".into())])
+        );
+        assert_eq!(settings.assets.largest_in_memory, 7);
+    }
+}

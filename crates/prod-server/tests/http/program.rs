@@ -1,0 +1,142 @@
+//! The program itself: how it starts, what it says, and how it ends.
+
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::client;
+use crate::server::Build;
+
+/// The program in a directory that has its own `.env`, with none of our variables.
+fn program(directory: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_prod-server"));
+    command.current_dir(directory).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(directory: &Path, arguments: &[&str]) -> Output {
+    program(directory).args(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn assert_refuses(output: &Output, code: i32, sentence: &str) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.contains(sentence), "{said}");
+    assert!(!said.contains("panicked"), "{said}");
+}
+
+/// A running program, killed when it is dropped.
+struct Running {
+    child: Child,
+    addresses: Vec<SocketAddr>,
+    said: String,
+}
+
+impl Running {
+    /// Waits until it says that it listens on that many addresses.
+    fn start(command: &mut Command, addresses: usize) -> Running {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let mut running = Running { child, addresses: Vec::new(), said: String::new() };
+        for line in lines.map_while(Result::ok) {
+            if let Some((_, address)) = line.split_once("listening on http://") {
+                running.addresses.push(address.parse().unwrap());
+            }
+            running.said.push_str(&line);
+            if running.addresses.len() == addresses {
+                return running;
+            }
+        }
+        panic!("it ended: {}", running.said);
+    }
+
+    fn end_with(mut self, signal: Signal) -> Option<i32> {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn without_a_build_it_says_how_to_make_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(directory.path(), &["--port", "0"]);
+    assert_refuses(
+        &output,
+        1,
+        "there is no built front end in ./frontend/build: run scripts/build-frontend.sh",
+    );
+}
+
+#[test]
+fn a_taken_port_is_one_sentence() {
+    let build = Build::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = run(build.outside(), &["--assets", "build", "--host", "127.0.0.1", "--port", &port]);
+    assert_refuses(&output, 1, &format!("port {port} of 127.0.0.1 is taken: stop the program that has it"));
+}
+
+#[test]
+fn a_wrong_flag_is_2_and_a_wrong_variable_1() {
+    let build = Build::new();
+    assert_refuses(&run(build.outside(), &["--prot", "1"]), 2, "--port");
+    std::fs::write(build.outside().join(".env"), "# a comment\nPORT=http\n").unwrap();
+    assert_refuses(&run(build.outside(), &[]), 1, "PORT is `http`, but it has to be a whole number");
+    std::fs::write(build.outside().join(".env"), "# a comment\nPORT\n").unwrap();
+    assert_refuses(&run(build.outside(), &[]), 1, ".env, line 2: expected NAME=value");
+}
+
+#[test]
+fn it_serves_with_the_settings_of_the_file_and_ends_cleanly() {
+    let build = Build::new();
+    std::fs::write(
+        build.outside().join(".env"),
+        "HOST=127.0.0.1\nPORT=0\nPUBLIC_NAME=file\nSESSION_SECRET=hush\n",
+    )
+    .unwrap();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut command = program(build.outside());
+        let running = Running::start(command.args(["--assets", "build"]).env("PUBLIC_NAME", "process"), 1);
+        let script = client::send(running.addresses[0], "GET", "/_app/env.js", &[]);
+        assert_eq!(script.text(), r#"export const env={"PUBLIC_NAME":"process"}"#);
+        assert!(!running.said.contains("hush"), "{}", running.said);
+        assert_eq!(running.end_with(signal), Some(0));
+    }
+}
+
+#[test]
+fn a_preview_listens_on_the_loopback_only() {
+    let build = Build::new();
+    let mut command = program(build.outside());
+    command.args(["--preview", "--port", "0", "--assets", "build"]).env("HOST", "0.0.0.0");
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    let running = Running::start(&mut command, if has_ipv6 { 2 } else { 1 });
+    for address in &running.addresses {
+        assert!(address.ip().is_loopback(), "{address}");
+        assert_eq!(client::send(*address, "GET", "/", &[]).text(), "the root page");
+    }
+}
+
+#[test]
+fn help_shows_how_to_use_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(directory.path(), &["--help"]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0));
+    for part in
+        ["--preview", "[env: PORT]", "scripts/build-frontend.sh", "Flags win over environment variables"]
+    {
+        assert!(said.contains(part), "{part} is not in:\n{said}");
+    }
+}
