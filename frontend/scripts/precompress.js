@@ -51,8 +51,7 @@ export async function precompress(directory) {
  */
 export function table(sizes) {
 	/** @param {'identity' | 'gzip' | 'br'} variant */
-	const total = (variant) =>
-		sizes.reduce((sum, file) => sum + (file[variant] ?? file.identity), 0);
+	const total = (variant) => sizes.reduce((sum, file) => sum + (file[variant] ?? file.identity), 0);
 	const rows = [
 		['', 'identity', 'gzip', 'br'],
 		[`${sizes.length} files`, ...[total('identity'), total('gzip'), total('br')].map(kilobytes)],
@@ -62,7 +61,10 @@ export function table(sizes) {
 	];
 	const width = Math.max(...rows.map(([name = '']) => name.length));
 	return rows
-		.map(([name = '', ...cells]) => name.padEnd(width) + cells.map((cell) => cell.padStart(11)).join(''))
+		.map(
+			([name = '', ...cells]) =>
+				name.padEnd(width) + cells.map((cell) => cell.padStart(11)).join('')
+		)
 		.join('\n');
 }
 
