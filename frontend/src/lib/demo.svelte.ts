@@ -11,9 +11,17 @@ export class Demo {
 		url: () => `${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/websocket`,
 		received: (data) => this.journal.add('received', readable(data)),
 		opened: () => this.journal.add('connection', 'Connected'),
-		interrupted: (ending) => this.journal.add('connection', `No connection ${reasonOf(ending)}`),
+		interrupted: (ending) =>
+			this.journal.add('connection', `No connection ${reasonOf(ending)}, trying again`),
 		stopped: (ending) => this.journal.add('error', `Closed by the server ${reasonOf(ending)}`)
 	});
+
+	/** Opens the connection, or ends it and all attempts to get it back. */
+	readonly toggle = (): void => {
+		if (this.socket.state === 'closed') return this.socket.open();
+		this.socket.close();
+		this.journal.add('connection', 'Closed by this page');
+	};
 
 	/** Sends a text over the socket; false if there is no connection. */
 	readonly send = (text: string): boolean => {
