@@ -1,1 +1,3 @@
 //! The hub, and the server that both binaries share.
+
+pub mod codec;
