@@ -53,15 +53,14 @@ impl Decoder {
         matches!(self.stage, Stage::Ended)
     }
 
-    /// How many bytes of unfinished headers, frames and messages the decoder holds.
-    pub fn buffered_bytes(&self) -> usize {
-        let frame = match &self.stage {
-            Stage::Header(partial) => partial.len(),
-            Stage::Data(_, message) => message.len(),
-            Stage::Control(frame) => frame.len(),
-            Stage::Ended => 0,
+    /// The heap memory held for an unfinished message or control frame, in bytes; 0 between two messages.
+    pub fn heap_bytes(&self) -> usize {
+        let stage = match &self.stage {
+            Stage::Data(_, message) => message.heap_bytes(),
+            Stage::Control(frame) => frame.heap_bytes(),
+            Stage::Header(_) | Stage::Ended => 0,
         };
-        frame + self.fragmented.as_ref().map_or(0, |message| message.len())
+        stage + self.fragmented.as_ref().map_or(0, |message| message.heap_bytes())
     }
 
     fn advance(&mut self, input: &mut &mut [u8]) -> Result<Option<Event>, Violation> {
