@@ -1,17 +1,15 @@
 //! The production server: the application, with the built front end behind its routes. Development has the
 //! same application with a proxy behind it; that fallback is the only difference.
 
-use std::net::TcpListener;
-use std::process::ExitCode;
+use std::{net::TcpListener, process::ExitCode};
 
-use actix_web::{App, HttpServer};
-use anyhow::Context;
 use clap::Parser;
-use duplex_core::Environment;
-use prod_server::{Assets, Flags, Settings, listen, raise_descriptor_limit};
+use duplex_core::{Environment, Server, listen, raise_descriptor_limit};
+use prod_server::{Assets, Flags, Settings};
 
-fn main() -> ExitCode {
-    match run(Flags::parse()) {
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Flags::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("prod-server: {error:#}");
@@ -20,7 +18,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(flags: Flags) -> anyhow::Result<()> {
+async fn run(flags: Flags) -> anyhow::Result<()> {
     let environment = Environment::read(&Flags::root().join(".env"))?;
     env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or("info")).init();
     let settings = flags.settle(&environment)?;
@@ -28,15 +26,14 @@ fn run(flags: Flags) -> anyhow::Result<()> {
     let descriptors = raise_descriptor_limit();
     let listeners = listen(&settings.host, settings.port)?;
     announce(&settings, &assets, descriptors, &listeners)?;
-    actix_web::rt::System::new().block_on(serve(assets, listeners)).context("the server failed")
+    let server = Server::new(server_settings(&settings, &environment), listeners)?;
+    Ok(duplex_app::serve(server, &environment, move || assets.route()).await?)
 }
 
-async fn serve(assets: Assets, listeners: Vec<TcpListener>) -> std::io::Result<()> {
-    let mut server = HttpServer::new(move || App::new().default_service(assets.route())).tcp_nodelay(true);
-    for listener in listeners {
-        server = server.listen(listener)?;
-    }
-    server.run().await
+/// A preview answers to the names of this machine only.
+fn server_settings(settings: &Settings, environment: &Environment) -> duplex_core::Settings {
+    let shared = duplex_core::Settings::from_environment(environment);
+    if settings.preview { shared.local(environment) } else { shared }
 }
 
 /// Says what runs and where, and opens it if asked to: the sockets are bound, so the browser's first call

@@ -9,7 +9,8 @@ use std::thread::JoinHandle;
 use actix_web::dev::ServerHandle;
 use actix_web::rt::System;
 use actix_web::{App, HttpServer};
-use prod_server::{Assets, AssetsSettings, listen};
+use duplex_core::listen;
+use prod_server::{Assets, AssetsSettings};
 use tempfile::TempDir;
 
 use crate::build;

@@ -1,0 +1,133 @@
+//! Who is signed in: a signed cookie that holds the user's name, so there is nothing to store.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use actix_web::{
+    HttpRequest,
+    cookie::{self, Cookie, CookieJar, Key, SameSite},
+};
+use duplex_core::Environment;
+use serde::{Deserialize, Serialize};
+
+const COOKIE: &str = "session";
+const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// The least that a secret has to have, in bytes, so that it cannot be guessed.
+const MIN_SECRET_BYTES: usize = 32;
+
+/// Makes and checks session cookies.
+pub(crate) struct Sessions {
+    key: Key,
+    secure: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Session {
+    user: String,
+    /// Seconds since 1970.
+    expires: u64,
+}
+
+impl Sessions {
+    /// Signs with `SESSION_SECRET`; cookies are `Secure` when `ORIGIN` is https.
+    pub(crate) fn from_environment(environment: &Environment) -> Self {
+        let secure = environment.get("ORIGIN").is_some_and(|origin| origin.starts_with("https://"));
+        Self { key: key(environment.get("SESSION_SECRET")), secure }
+    }
+
+    /// The signed-in user that a request's cookie names, if it is genuine and has not expired.
+    pub(crate) fn user(&self, request: &HttpRequest) -> Option<String> {
+        let mut jar = CookieJar::new();
+        jar.add_original(request.cookie(COOKIE)?);
+        let cookie = jar.signed(&self.key).get(COOKIE)?;
+        let session: Session = serde_json::from_str(cookie.value()).ok()?;
+        (session.expires > seconds_since_1970()).then_some(session.user)
+    }
+
+    /// The cookie that signs a user in.
+    pub(crate) fn cookie(&self, user: &str) -> Cookie<'static> {
+        let session = Session { user: user.to_owned(), expires: seconds_since_1970() + LIFETIME.as_secs() };
+        let max_age = cookie::time::Duration::seconds(LIFETIME.as_secs().try_into().unwrap_or(i64::MAX));
+        let mut jar = CookieJar::new();
+        jar.signed_mut(&self.key).add(self.build(serde_json::json!(session).to_string(), max_age));
+        let signed = jar.get(COOKIE).cloned();
+        signed.unwrap_or_else(|| self.removal())
+    }
+
+    /// The cookie that signs out.
+    pub(crate) fn removal(&self) -> Cookie<'static> {
+        self.build(String::new(), cookie::time::Duration::ZERO)
+    }
+
+    fn build(&self, value: String, max_age: cookie::time::Duration) -> Cookie<'static> {
+        Cookie::build(COOKIE, value)
+            .path("/")
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .secure(self.secure)
+            .max_age(max_age)
+            .finish()
+    }
+}
+
+fn key(secret: Option<&str>) -> Key {
+    match secret {
+        Some(secret) if secret.len() >= MIN_SECRET_BYTES => Key::derive_from(secret.as_bytes()),
+        Some(_) => {
+            log::warn!(
+                "SESSION_SECRET is shorter than {MIN_SECRET_BYTES} bytes and not used; a random one is"
+            );
+            Key::generate()
+        }
+        None => {
+            log::warn!("SESSION_SECRET is not set: sign-ins will not survive a restart of this process");
+            Key::generate()
+        }
+    }
+}
+
+fn seconds_since_1970() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn sessions() -> Sessions {
+        Sessions { key: key(Some("a secret of thirty-two bytes, or a few more")), secure: false }
+    }
+
+    fn user(sessions: &Sessions, cookie: Cookie<'static>) -> Option<String> {
+        sessions.user(&TestRequest::get().cookie(cookie).to_http_request())
+    }
+
+    #[test]
+    fn a_cookie_names_its_user_to_whoever_has_the_same_secret() {
+        assert_eq!(user(&sessions(), sessions().cookie("ada")).as_deref(), Some("ada"));
+    }
+
+    #[test]
+    fn a_changed_cookie_names_nobody() {
+        let mut cookie = sessions().cookie("ada");
+        let forged = cookie.value().replace("ada", "eve");
+        cookie.set_value(forged);
+        assert_eq!(user(&sessions(), cookie), None);
+    }
+
+    #[test]
+    fn another_secret_makes_other_cookies() {
+        let other = Sessions { key: Key::generate(), secure: false };
+        assert_eq!(user(&sessions(), other.cookie("ada")), None);
+    }
+
+    #[test]
+    fn a_cookie_is_out_of_reach_for_scripts_and_other_sites() {
+        let cookie = Sessions { key: Key::generate(), secure: true }.cookie("ada");
+        assert_eq!(cookie.http_only(), Some(true));
+        assert_eq!(cookie.same_site(), Some(SameSite::Lax));
+        assert_eq!(cookie.secure(), Some(true));
+    }
+}

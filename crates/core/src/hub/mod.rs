@@ -1,0 +1,451 @@
+//! The hub's handle: the verbs the rest of the program speaks, carried to the shards in order. What a shard does with
+//! them is the shard's business.
+
+mod audience;
+mod census;
+mod inbox;
+mod verb;
+
+use std::{
+    future::{Ready, ready},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
+use bytes::Bytes;
+use serde::Serialize;
+use tokio::{runtime, sync::oneshot, time::Instant};
+
+pub use self::verb::{Target, Verb};
+pub(crate) use self::{
+    audience::Audience,
+    census::{Census, Place},
+    inbox::{Inbox, InboxReader, inbox},
+};
+use crate::{
+    BadChannel, BadLimit, Channel, ConnectionId, ConnectionInfo, Hooks, Message, Settings,
+    codec::{self, CloseFrame, Opcode},
+    hooks::HookRunner,
+    shard::{Letter, Shard},
+};
+
+/// A cheap handle to the hub. Every clone speaks to the same hub, from any thread.
+///
+/// It is an extractor: a handler that takes a `Hub` can push to browsers.
+///
+/// ```
+/// use actix_web::{HttpResponse, Responder};
+/// use duplex_core::{Hub, HubError};
+///
+/// async fn announce(hub: Hub) -> Result<impl Responder, HubError> {
+///     hub.publish("news", &"the shop is open").await?;
+///     Ok(HttpResponse::NoContent())
+/// }
+/// ```
+///
+/// **Order.** What one task asks of the hub happens in the order it asked. Publications to one channel reach every
+/// subscriber in the same order, whoever published them.
+///
+/// **Waiting.** The verbs wait only when a shard has more work queued than [`Limits::inbox_bytes`](crate::Limits),
+/// and give up with [`HubError::Overloaded`] after [`Limits::inbox_deadline`](crate::Limits). They never wait for a
+/// peer. They are cancel-safe: a verb that is dropped while it waits has not happened.
+#[derive(Clone)]
+pub struct Hub {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    settings: Settings,
+    inboxes: Vec<Inbox>,
+    audience: Arc<Audience>,
+    census: Arc<Census>,
+    draining: AtomicBool,
+    runner: OnceLock<HookRunner>,
+}
+
+/// A hub whose shards do not run yet.
+pub(crate) struct Unstarted {
+    readers: Vec<InboxReader>,
+}
+
+/// Why the hub did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// A shard had no room in its inbox until the deadline.
+    #[error("the hub is overloaded: a shard's inbox had no room for {0:?}")]
+    Overloaded(Duration),
+    /// The hub has stopped; nothing is delivered any more.
+    #[error("the hub has stopped")]
+    Stopped,
+    /// The channel's name is not one.
+    #[error(transparent)]
+    Channel(#[from] BadChannel),
+    /// The data of a publication cannot be written as JSON.
+    #[error("the publication cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A hub could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubStartError {
+    /// A limit makes no sense.
+    #[error(transparent)]
+    Limit(#[from] BadLimit),
+    /// It was started outside a tokio runtime. The runtime it is started in becomes the application runtime.
+    #[error(
+        "the hub needs a multi-threaded tokio runtime: start it inside one, for instance below #[tokio::main]"
+    )]
+    NoRuntime,
+    /// The system gave no thread.
+    #[error("cannot start a shard's thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl actix_web::ResponseError for HubError {
+    fn status_code(&self) -> actix_web::http::StatusCode {
+        match self {
+            Self::Overloaded(_) | Self::Stopped => actix_web::http::StatusCode::SERVICE_UNAVAILABLE,
+            Self::Channel(_) | Self::Json(_) => actix_web::http::StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}
+
+/// One attempt to hand letters to the shards failed.
+enum Refused {
+    /// This shard's inbox has no room now.
+    Full(usize),
+    /// The shards are gone.
+    Stopped,
+}
+
+impl Hub {
+    /// Starts a hub for an application that brings its own `HttpServer`; [`Server`](crate::Server) does this itself.
+    ///
+    /// The tokio runtime it is called in becomes the application runtime: hooks that have to wait continue there.
+    ///
+    /// # Errors
+    /// See [`HubStartError`].
+    pub fn start(settings: Settings, hooks: impl Hooks) -> Result<Self, HubStartError> {
+        let (hub, unstarted) = Self::prepare(settings)?;
+        hub.run(unstarted, hooks)?;
+        Ok(hub)
+    }
+
+    /// A hub that takes verbs at once and delivers them when [`run`](Self::run) has started its shards.
+    pub(crate) fn prepare(settings: Settings) -> Result<(Self, Unstarted), HubStartError> {
+        settings.limits.check()?;
+        let shards = settings.shards.clamp(1, Settings::MAX_SHARDS);
+        let (inboxes, readers) = (0..shards).map(|_| inbox(settings.limits.inbox_bytes)).unzip();
+        let census = Arc::new(Census::new(shards, settings.limits.max_connections));
+        let shared = Shared {
+            inboxes,
+            audience: Arc::new(Audience::new(shards)),
+            census,
+            draining: AtomicBool::new(false),
+            runner: OnceLock::new(),
+            settings,
+        };
+        Ok((Self { shared: Arc::new(shared) }, Unstarted { readers }))
+    }
+
+    /// Starts the shards. They end when the last handle to the hub is gone.
+    pub(crate) fn run(&self, unstarted: Unstarted, hooks: impl Hooks) -> Result<(), HubStartError> {
+        let runtime = runtime::Handle::try_current().map_err(|_| HubStartError::NoRuntime)?;
+        let runner = HookRunner::new(hooks, runtime, &self.shared.settings.limits);
+        for (index, reader) in unstarted.readers.into_iter().enumerate() {
+            let audience = Arc::clone(&self.shared.audience);
+            Shard::start(index, reader, audience, runner.clone(), self.shared.settings.limits.clone())?;
+        }
+        // A second run is impossible: `Unstarted` exists once.
+        let _ = self.shared.runner.set(runner);
+        Ok(())
+    }
+
+    /// Publishes data, as JSON, to everybody who is subscribed to `channel`.
+    ///
+    /// A raw socket gets the JSON text as one text message.
+    ///
+    /// # Errors
+    /// See [`HubError`]. A channel without subscribers is no error.
+    pub async fn publish(&self, channel: &str, data: &(impl Serialize + ?Sized)) -> Result<(), HubError> {
+        let channel = Channel::new(channel)?;
+        let data = Bytes::from(serde_json::to_vec(data)?);
+        self.apply(Verb::Publish { channel, data }).await
+    }
+
+    /// Sends a message to one connection. Nothing happens if it is gone.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn send(&self, connection: ConnectionId, message: impl Into<Message>) -> Result<(), HubError> {
+        let message = message.into();
+        self.apply(Verb::Send { to: Target::Connection(connection), message }).await
+    }
+
+    /// Sends a message to every connection of a user.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn send_user(&self, user: &str, message: impl Into<Message>) -> Result<(), HubError> {
+        let message = message.into();
+        self.apply(Verb::Send { to: Target::User(user.to_owned()), message }).await
+    }
+
+    /// Sends a message to every open connection.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn send_all(&self, message: impl Into<Message>) -> Result<(), HubError> {
+        let message = message.into();
+        self.apply(Verb::Send { to: Target::All, message }).await
+    }
+
+    /// Subscribes a connection: it gets what is published to `channel` from now on. Nothing happens if it is gone or
+    /// subscribed already.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn subscribe(&self, connection: ConnectionId, channel: &str) -> Result<(), HubError> {
+        let channel = Channel::new(channel)?;
+        self.apply(Verb::Subscribe { connection, channel }).await
+    }
+
+    /// Takes a subscription back.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn unsubscribe(&self, connection: ConnectionId, channel: &str) -> Result<(), HubError> {
+        let channel = Channel::new(channel)?;
+        self.apply(Verb::Unsubscribe { connection, channel }).await
+    }
+
+    /// Closes a connection with a code and a reason, after what was sent to it before.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn disconnect(&self, connection: ConnectionId, close: CloseFrame) -> Result<(), HubError> {
+        self.apply(Verb::Disconnect { target: Target::Connection(connection), close }).await
+    }
+
+    /// Closes every connection of a user.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn disconnect_user(&self, user: &str, close: CloseFrame) -> Result<(), HubError> {
+        self.apply(Verb::Disconnect { target: Target::User(user.to_owned()), close }).await
+    }
+
+    /// Everybody who is connected, in no particular order. Connections that open or close meanwhile may be missing.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn connections(&self) -> Result<Vec<ConnectionInfo>, HubError> {
+        let mut everybody = Vec::with_capacity(self.count());
+        for shard in 0..self.shared.inboxes.len() {
+            let (reply, answer) = oneshot::channel();
+            let mut letter = Some(Letter::List(reply));
+            self.retry(|| self.post_once(shard, &mut letter)).await?;
+            everybody.extend(answer.await.map_err(|_| HubError::Stopped)?);
+        }
+        Ok(everybody)
+    }
+
+    /// Open connections.
+    pub fn count(&self) -> usize {
+        self.shared.census.total()
+    }
+
+    /// Subscribers of a channel, counted by connection.
+    ///
+    /// # Errors
+    /// [`BadChannel`] when the name is not one.
+    pub fn subscribers(&self, channel: &str) -> Result<usize, BadChannel> {
+        Ok(self.shared.audience.subscribers(&Channel::new(channel)?))
+    }
+
+    /// Does what a verb says. The other methods are shorthands for this one.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn apply(&self, verb: Verb) -> Result<(), HubError> {
+        let payload = verb.payload_bytes();
+        match verb {
+            Verb::Publish { channel, data } => {
+                let frame = codec::encode(Opcode::Text, &data);
+                self.retry(|| self.post_publication(&channel, &frame, payload)).await
+            }
+            Verb::Send { to, message } => {
+                let frame = message.encode();
+                self.retry(|| {
+                    self.post(&to, payload, false, || Letter::Send { to: to.clone(), frame: frame.clone() })
+                })
+                .await
+            }
+            Verb::Disconnect { target, close } => {
+                let letter = || Letter::Disconnect { target: target.clone(), close: close.clone() };
+                self.retry(|| self.post(&target, payload, true, letter)).await
+            }
+            Verb::Subscribe { connection, channel } => {
+                self.retry(|| self.post_subscription(connection, &channel)).await
+            }
+            Verb::Unsubscribe { connection, channel } => {
+                let target = Target::Connection(connection);
+                let letter = || Letter::Unsubscribe { connection, channel: channel.clone() };
+                self.retry(|| self.post(&target, payload, true, letter)).await
+            }
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.shared.settings
+    }
+
+    pub(crate) fn runner(&self) -> Option<&HookRunner> {
+        self.shared.runner.get()
+    }
+
+    /// A place for one more connection, or nothing when the limit is reached.
+    pub(crate) fn enter(&self) -> Option<Place> {
+        self.shared.census.enter()
+    }
+
+    /// Hands a new connection to its shard, in one synchronous push.
+    pub(crate) fn accept(&self, newcomer: crate::shard::Newcomer) {
+        let shard = newcomer.shard();
+        // A socket that finds no room even in the reserve is dropped, which its browser sees as a lost connection.
+        let Some(room) = self.shared.inboxes[shard].reserve(newcomer.early_bytes(), true) else {
+            log::warn!("shard {shard} has no room for a new connection; it is dropped");
+            return;
+        };
+        let _ = room.push(Letter::Accept(Box::new(newcomer)));
+    }
+
+    /// No new sockets from now on.
+    pub(crate) fn begin_draining(&self) {
+        self.shared.draining.store(true, Ordering::Release);
+    }
+
+    /// Whether the hub is on its way out.
+    pub fn is_draining(&self) -> bool {
+        self.shared.draining.load(Ordering::Acquire)
+    }
+
+    /// Closes every connection with `close`, spread over `spread`, and waits until all are gone.
+    pub(crate) async fn drain(&self, close: CloseFrame, spread: Duration) {
+        self.begin_draining();
+        for shard in 0..self.shared.inboxes.len() {
+            let mut letter = Some(Letter::Drain { close: close.clone(), spread });
+            if self.retry(|| self.post_once(shard, &mut letter)).await.is_err() {
+                log::warn!("shard {shard} did not take the order to close its connections");
+            }
+        }
+        self.shared.census.empty().await;
+    }
+
+    /// Tries until there is room or the deadline has passed.
+    async fn retry(&self, mut attempt: impl FnMut() -> Result<(), Refused>) -> Result<(), HubError> {
+        let shard = match attempt() {
+            Ok(()) => return Ok(()),
+            Err(Refused::Stopped) => return Err(HubError::Stopped),
+            Err(Refused::Full(shard)) => shard,
+        };
+        let patience = self.shared.settings.limits.inbox_deadline;
+        tokio::time::timeout_at(Instant::now() + patience, self.wait_and_retry(shard, attempt))
+            .await
+            .unwrap_or(Err(HubError::Overloaded(patience)))
+    }
+
+    async fn wait_and_retry(
+        &self,
+        mut shard: usize,
+        mut attempt: impl FnMut() -> Result<(), Refused>,
+    ) -> Result<(), HubError> {
+        loop {
+            // Listening starts before the attempt, so room that appears right after it is not missed.
+            let mut room = std::pin::pin!(self.shared.inboxes[shard].room());
+            room.as_mut().enable();
+            match attempt() {
+                Ok(()) => return Ok(()),
+                Err(Refused::Stopped) => return Err(HubError::Stopped),
+                Err(Refused::Full(full)) if full == shard => room.await,
+                Err(Refused::Full(full)) => shard = full,
+            }
+        }
+    }
+
+    /// The frame goes to each shard with subscribers; the lock makes it the same order for all of them.
+    fn post_publication(&self, channel: &Channel, frame: &Bytes, payload: usize) -> Result<(), Refused> {
+        let stripe = self.shared.audience.lock(channel);
+        self.post_to(stripe.shards(channel), payload, false, || Letter::Publish {
+            channel: channel.clone(),
+            frame: frame.clone(),
+        })
+    }
+
+    /// The subscriber counts from the moment the letter is in the inbox, so a publication after it comes after it.
+    fn post_subscription(&self, connection: ConnectionId, channel: &Channel) -> Result<(), Refused> {
+        let shard = connection.shard(self.shared.inboxes.len());
+        let mut stripe = self.shared.audience.lock(channel);
+        let room = self.shared.inboxes[shard].reserve(0, true).ok_or(Refused::Full(shard))?;
+        room.push(Letter::Subscribe { connection, channel: channel.clone() })
+            .map_err(|_| Refused::Stopped)?;
+        self.shared.audience.join(&mut stripe, channel, shard);
+        Ok(())
+    }
+
+    fn post(
+        &self,
+        target: &Target,
+        payload: usize,
+        urgent: bool,
+        letter: impl FnMut() -> Letter,
+    ) -> Result<(), Refused> {
+        let shards = self.shared.inboxes.len();
+        match target {
+            Target::Connection(id) => {
+                self.post_to(std::iter::once(id.shard(shards)), payload, urgent, letter)
+            }
+            Target::User(_) | Target::All => self.post_to(0..shards, payload, urgent, letter),
+        }
+    }
+
+    /// All of the shards get the letter, or none of them.
+    fn post_to(
+        &self,
+        shards: impl Iterator<Item = usize>,
+        payload: usize,
+        urgent: bool,
+        mut letter: impl FnMut() -> Letter,
+    ) -> Result<(), Refused> {
+        let reserve =
+            |shard: usize| self.shared.inboxes[shard].reserve(payload, urgent).ok_or(Refused::Full(shard));
+        let rooms = shards.map(reserve).collect::<Result<Vec<_>, _>>()?;
+        rooms.into_iter().try_for_each(|room| room.push(letter())).map_err(|_| Refused::Stopped)
+    }
+
+    /// Posts a letter that cannot be made twice; it stays in its place until there is room.
+    fn post_once(&self, shard: usize, letter: &mut Option<Letter>) -> Result<(), Refused> {
+        let room = self.shared.inboxes[shard].reserve(0, true).ok_or(Refused::Full(shard))?;
+        let Some(letter) = letter.take() else { return Ok(()) };
+        room.push(letter).map_err(|_| Refused::Stopped)
+    }
+}
+
+impl FromRequest for Hub {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, Self::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+        let hub = request.app_data::<Self>().cloned();
+        ready(hub.ok_or_else(|| {
+            log::error!("a handler asks for the hub, but the App has none: add `.app_data(hub.clone())`");
+            ErrorInternalServerError("internal error")
+        }))
+    }
+}

@@ -1,0 +1,95 @@
+//! How a server ends: the signals that ask for it, and the order in which it lets go.
+
+use std::{future::Future, io, pin::Pin};
+
+use actix_server::ServerHandle;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::{sleep, timeout},
+};
+
+use super::gate::Gate;
+use crate::{CloseCode, Hub, Settings, codec::CloseFrame};
+
+/// Why a server stops. Either way it ends in this order:
+///
+/// 1. It accepts no more connections, refuses new sockets, and every answer closes its connection.
+/// 2. All sockets are closed with a code that makes them come back.
+/// 3. After a grace period, idle connections are closed and running requests finished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stop {
+    /// The server goes away: sockets are closed with 1001.
+    Shutdown,
+    /// Another process takes over on the same listening socket: sockets are closed with 1012.
+    Restart,
+}
+
+impl Stop {
+    fn close_frame(self) -> CloseFrame {
+        match self {
+            Self::Shutdown => CloseFrame::new(CloseCode::AWAY, "the server stops"),
+            Self::Restart => CloseFrame::new(CloseCode::RESTART, "the server restarts"),
+        }
+    }
+}
+
+/// Resolves at the first SIGTERM or SIGINT.
+pub(super) async fn signalled() -> Stop {
+    match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => {
+            log::error!("signals cannot be listened to; only SIGKILL will end this process");
+            std::future::pending::<()>().await;
+        }
+    }
+    Stop::Shutdown
+}
+
+/// A server that runs, with all it needs to end well.
+pub(super) struct Drain {
+    pub(super) handle: ServerHandle,
+    pub(super) hub: Hub,
+    pub(super) gate: Gate,
+    pub(super) settings: Settings,
+}
+
+impl Drain {
+    /// Serves until `stop` resolves and the server has let go of everything.
+    pub(super) async fn serve(
+        self,
+        server: actix_server::Server,
+        stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
+    ) -> io::Result<()> {
+        let mut serving = tokio::spawn(server);
+        let stop = tokio::select! {
+            stop = stop => stop,
+            // The server has ended by itself, which only an error makes it do.
+            ended = &mut serving => return ended.unwrap_or_else(|error| Err(io::Error::other(error))),
+        };
+        self.drain(stop).await;
+        serving.await.unwrap_or_else(|error| Err(io::Error::other(error)))
+    }
+
+    async fn drain(&self, stop: Stop) {
+        log::info!("stopping: {} sockets to close", self.hub.count());
+        self.handle.pause().await;
+        self.gate.leave();
+        let deadline = self.settings.drain_deadline;
+        let sockets = self.hub.drain(stop.close_frame(), self.settings.drain_spread);
+        let sockets = timeout(deadline, sockets);
+        let (closed, ()) = tokio::join!(sockets, sleep(self.settings.drain_grace));
+        if closed.is_err() {
+            log::warn!("{} sockets did not end within {deadline:?}", self.hub.count());
+        }
+        if timeout(deadline, self.handle.stop(true)).await.is_err() {
+            log::warn!("requests still run after {deadline:?}; they are cut off");
+            self.handle.stop(false).await;
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! The HTTP server that both binaries share: actix assembled by hand, because `HttpServer` does not let sockets go.
+
+mod drain;
+mod gate;
+mod handshake;
+mod origin;
+mod route;
+mod takeover;
+mod upgrade;
+
+use std::{future::Future, io, net::TcpListener, pin::Pin, rc::Rc, time::Duration};
+
+use actix_http::{Extensions, HttpService, Request, Response, body::BoxBody};
+use actix_server::ServerBuilder;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_factory, fn_service, map_config,
+};
+use actix_web::{
+    App, Error,
+    body::MessageBody,
+    dev::{AppConfig, ServiceRequest, ServiceResponse},
+};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use self::{drain::Drain, gate::Gate};
+pub use self::{
+    drain::Stop,
+    handshake::HandshakeError,
+    origin::{HostPolicy, OriginPolicy, origin_host},
+    route::raw_socket,
+    takeover::{TakenSocket, Takeover},
+};
+use crate::{Hooks, Hub, HubStartError, Settings, hub::Unstarted};
+
+/// A peer that acknowledges nothing for this long is gone, whatever its state says.
+#[cfg(target_os = "linux")]
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// A silent TCP connection is probed after this long; heartbeats usually find out earlier.
+const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+
+/// actix-http acts on a clock that it reads twice a second; below a second this timeout may never fire.
+const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// The HTTP server with its hub.
+///
+/// ```no_run
+/// # use actix_web::{App, web};
+/// # use duplex_core::{Hooks, Server, Settings, raw_socket};
+/// # struct Chat;
+/// # impl Hooks for Chat {}
+/// # #[tokio::main]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let listener = std::net::TcpListener::bind("127.0.0.1:3000")?;
+/// let server = Server::new(Settings::default(), vec![listener])?;
+/// server.run(Chat, || App::new().route("/websocket", web::to(raw_socket))).await?;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    settings: Settings,
+    hub: Hub,
+    unstarted: Unstarted,
+    stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
+    ready: Box<dyn FnOnce() + Send>,
+}
+
+/// The server could not start, or ended badly.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// There is nothing to listen on.
+    #[error("the server was given no listening socket")]
+    NoListener,
+    /// The hub did not start.
+    #[error(transparent)]
+    Hub(#[from] HubStartError),
+    /// A socket or thread failed.
+    #[error("the server failed: {0}")]
+    Io(#[from] io::Error),
+}
+
+/// An application's services, as [`App::new`] and its methods build them.
+pub trait AppEntry<B>:
+    ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<B>, Error = Error, InitError = ()>
+    + 'static
+{
+}
+
+impl<B, T> AppEntry<B> for T where
+    T: ServiceFactory<
+            ServiceRequest,
+            Config = (),
+            Response = ServiceResponse<B>,
+            Error = Error,
+            InitError = (),
+        > + 'static
+{
+}
+
+impl Server {
+    /// A server on sockets that listen already.
+    ///
+    /// # Errors
+    /// [`ServeError::NoListener`] for an empty list, [`ServeError::Hub`] when a limit makes no sense.
+    pub fn new(settings: Settings, listeners: Vec<TcpListener>) -> Result<Self, ServeError> {
+        if listeners.is_empty() {
+            return Err(ServeError::NoListener);
+        }
+        let (hub, unstarted) = Hub::prepare(settings.clone())?;
+        Ok(Self {
+            listeners,
+            settings,
+            hub,
+            unstarted,
+            stop: Box::pin(drain::signalled()),
+            ready: Box::new(|| ()),
+        })
+    }
+
+    /// The hub, for the application's set-up: background tasks may use it before the server runs.
+    pub fn hub(&self) -> Hub {
+        self.hub.clone()
+    }
+
+    /// Replaces what makes the server stop; by default SIGTERM and SIGINT do.
+    pub fn stop_on(mut self, stop: impl Future<Output = Stop> + Send + 'static) -> Self {
+        self.stop = Box::pin(stop);
+        self
+    }
+
+    /// Calls a function when the server accepts connections.
+    pub fn on_ready(mut self, ready: impl FnOnce() + Send + 'static) -> Self {
+        self.ready = Box::new(ready);
+        self
+    }
+
+    /// Serves until it is told to stop, and then drains (see [`Stop`]).
+    ///
+    /// `app` is called twice for every worker thread: upgrade requests have an instance of the application of their
+    /// own, made of the same routes and middleware. The hub is added to it, so that handlers can extract it.
+    ///
+    /// The tokio runtime it is called in is the application runtime (see [`Hooks`]).
+    ///
+    /// # Errors
+    /// See [`ServeError`].
+    pub async fn run<T, B>(
+        self,
+        hooks: impl Hooks,
+        app: impl Fn() -> App<T> + Clone + Send + 'static,
+    ) -> Result<(), ServeError>
+    where
+        T: AppEntry<B>,
+        B: MessageBody + 'static,
+    {
+        let Self { listeners, settings, hub, unstarted, stop, ready } = self;
+        hub.run(unstarted, hooks)?;
+        let gate = Gate::new(settings.hosts.clone());
+        let builder = actix_server::Server::build()
+            .workers(settings.workers.clamp(1, Settings::MAX_WORKERS))
+            .shutdown_timeout(settings.drain_deadline.as_secs().max(1))
+            .disable_signals();
+        let builder = listen(builder, listeners, &settings, &hub, &gate, app)?;
+        let server = builder.run();
+        let drain = Drain { handle: server.handle(), hub, gate, settings };
+        ready();
+        drain.serve(server, stop).await?;
+        Ok(())
+    }
+}
+
+fn listen<T, B>(
+    mut builder: ServerBuilder,
+    listeners: Vec<TcpListener>,
+    settings: &Settings,
+    hub: &Hub,
+    gate: &Gate,
+    app: impl Fn() -> App<T> + Clone + Send + 'static,
+) -> io::Result<ServerBuilder>
+where
+    T: AppEntry<B>,
+    B: MessageBody + 'static,
+{
+    let leaving = builder.graceful_shutdown_signal();
+    for listener in listeners {
+        let (app, hub, gate, leaving) = (app.clone(), hub.clone(), gate.clone(), leaving.clone());
+        let (keep_alive, head_timeout) = (settings.keep_alive, settings.head_timeout);
+        builder = builder.listen("duplex", listener, move || {
+            let (plain, for_upgrades) = (entry(&app, &hub, &gate), (app.clone(), hub.clone(), gate.clone()));
+            let upgrade = fn_factory(move || {
+                let (app, hub, gate) = &for_upgrades;
+                let service = entry(app, hub, gate).new_service(());
+                async move {
+                    let app = Rc::new(service.await?);
+                    Ok::<_, ()>(fn_service(move |request| upgrade::serve(Rc::clone(&app), request)))
+                }
+            });
+            let leaving = leaving.clone();
+            HttpService::build()
+                .keep_alive(keep_alive)
+                .client_request_timeout(head_timeout)
+                .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+                .tcp_nodelay(true)
+                .graceful_shutdown_signal(move || {
+                    let leaving = leaving.clone();
+                    async move { leaving.notified().await }
+                })
+                .on_connect_ext(|stream: &TcpStream, _: &mut Extensions| guard(stream))
+                .upgrade(upgrade)
+                .finish(plain)
+                .tcp()
+        })?;
+    }
+    Ok(builder)
+}
+
+/// The App behind the gate, as a factory that actix-http can use.
+fn entry<T, B, F>(
+    app: &F,
+    hub: &Hub,
+    gate: &Gate,
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = Response<BoxBody>,
+    Error = Error,
+    InitError = (),
+    Service: Service<Request, Response = Response<BoxBody>, Error = Error, Future: 'static>,
+>
++ 'static
++ use<T, B, F>
+where
+    T: AppEntry<B>,
+    B: MessageBody + 'static,
+    F: Fn() -> App<T>,
+{
+    let gate = gate.clone();
+    let app = app().app_data(hub.clone()).into_factory();
+    apply_fn_factory(map_config(app, |()| AppConfig::default()), move |request: Request, app| {
+        let gate = gate.clone();
+        let answer = match gate.refuse(request.head()) {
+            Some(refusal) => Err(refusal),
+            None => Ok(app.call(request)),
+        };
+        async move {
+            let mut response = match answer {
+                Ok(answer) => Response::from(answer.await?.map_into_boxed_body()),
+                Err(refusal) => refusal,
+            };
+            gate.mark(&mut response);
+            Ok(response)
+        }
+    })
+}
+
+/// Makes the kernel notice peers that are gone.
+fn guard(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let keepalive = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE));
+    #[cfg(target_os = "linux")]
+    let keepalive = keepalive.and(socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));
+    if let Err(error) = keepalive {
+        log::debug!("cannot set TCP timeouts: {error}");
+    }
+}

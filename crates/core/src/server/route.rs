@@ -1,0 +1,85 @@
+//! The route of a raw WebSocket: an ordinary handler, behind the application's middleware, that lets a socket in or
+//! says why not.
+
+use actix_web::{
+    HttpMessage, HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web,
+};
+
+use super::{
+    handshake,
+    takeover::{CanTakeOver, Takeover},
+};
+use crate::{
+    ConnectionId, Hub, Refusal,
+    hub::Place,
+    portable,
+    shard::{Incoming, Newcomer},
+};
+
+/// The handler of a raw WebSocket. Register it for every method, so that a wrong one gets a clear answer:
+/// `.route("/websocket", web::to(raw_socket))`.
+///
+/// 1. The request is checked against RFC 6455 (400, 405, 426) and the [`OriginPolicy`](crate::OriginPolicy) (403).
+/// 2. A hub that is full or draining refuses (503).
+/// 3. The `authenticate` hook decides; its refusal has the status and body it chose.
+/// 4. The answer is 101, and the socket goes to its shard.
+///
+/// It works below [`Server`](crate::Server), which gives the socket away, and below a plain
+/// [`HttpServer`](actix_web::HttpServer), where an actix worker goes on carrying the bytes.
+pub async fn raw_socket(request: HttpRequest, hub: Hub, payload: web::Payload) -> HttpResponse {
+    match admit(&request, &hub).await {
+        Ok((newcomer, accept)) => open(&request, payload, newcomer, accept),
+        Err(refusal) => refusal,
+    }
+}
+
+/// A socket that may come in; what is missing is the byte stream.
+struct Admitted {
+    id: ConnectionId,
+    identity: crate::Identity,
+    place: Place,
+    hub: Hub,
+}
+
+async fn admit(request: &HttpRequest, hub: &Hub) -> Result<(Admitted, header::HeaderValue), HttpResponse> {
+    let accept = handshake::check(request).map_err(handshake::HandshakeError::response)?;
+    if !hub.settings().origins.allows(request.head()) {
+        let refusal = Refusal::forbidden("pages of this origin may not open a socket here");
+        return Err(refusal.into_response());
+    }
+    let place = if hub.is_draining() { None } else { hub.enter() };
+    let place = place.ok_or_else(unavailable)?;
+    let runner = hub.runner().ok_or_else(unavailable)?;
+    let identity = runner.authenticate(request).await.map_err(Refusal::into_response)?;
+    let id = ConnectionId::new(u8::try_from(place.shard()).unwrap_or(u8::MAX));
+    Ok((Admitted { id, identity, place, hub: hub.clone() }, accept))
+}
+
+fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+    admitted: Admitted,
+    accept: header::HeaderValue,
+) -> HttpResponse {
+    let peer = request.peer_addr();
+    let Admitted { id, identity, place, hub } = admitted;
+    let join = move |transport, early| {
+        hub.clone().accept(Newcomer { id, identity, peer, hub, place, transport, early });
+    };
+    if request.extensions().get::<CanTakeOver>().is_none() {
+        return portable::open(request, payload, |pipe| join(Incoming::Portable(pipe), bytes::Bytes::new()));
+    }
+    let mut response = handshake::accept(accept);
+    Takeover::after_head(move |taken| join(Incoming::Tcp(taken.stream), taken.early)).attach(&mut response);
+    response
+}
+
+/// 503: come back later. A browser's socket does so by itself when the page's code retries.
+fn unavailable() -> HttpResponse {
+    HttpResponse::build(StatusCode::SERVICE_UNAVAILABLE)
+        .insert_header((header::RETRY_AFTER, "1"))
+        .content_type("text/plain; charset=utf-8")
+        .body("no room for another socket now\n")
+}

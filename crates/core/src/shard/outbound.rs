@@ -1,0 +1,162 @@
+//! What waits to be written to one connection: shared frames, counted in bytes.
+
+use std::{
+    collections::VecDeque,
+    io::{self, IoSlice},
+    mem,
+};
+
+use bytes::{Buf, Bytes};
+
+use super::transport::Transport;
+
+/// Frames that one vectored write takes at most.
+const SLICES: usize = 32;
+
+/// A queue of frames. An empty one owns no memory.
+#[derive(Default)]
+pub(crate) struct Outbound {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    /// Part of the first frame is written: it has to be finished whatever happens.
+    started: bool,
+}
+
+/// The consumer reads too slowly: what waited before this frame was over the budget.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Slow;
+
+/// What became of a frame.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// The kernel has it.
+    All,
+    /// Some or all of it waits.
+    Queued,
+    /// It was not taken: see [`Slow`].
+    Slow,
+}
+
+impl Outbound {
+    /// Writes a frame to the transport if nothing waits before it, and queues what is left.
+    pub(crate) fn write(
+        &mut self,
+        frame: &Bytes,
+        transport: &Transport,
+        budget: usize,
+    ) -> io::Result<Written> {
+        let written = if !self.frames.is_empty() {
+            0
+        } else {
+            match transport.try_write(&[IoSlice::new(frame)]) {
+                Ok(written) if written == frame.len() => return Ok(Written::All),
+                Ok(written) => written,
+                Err(error)
+                    if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) =>
+                {
+                    0
+                }
+                Err(error) => return Err(error),
+            }
+        };
+        if self.push(frame.slice(written..), budget).is_err() {
+            return Ok(Written::Slow);
+        }
+        self.started |= written > 0;
+        Ok(Written::Queued)
+    }
+
+    /// Queues a frame if what waits before it is within `budget` bytes.
+    pub(crate) fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
+        if self.bytes > budget {
+            return Err(Slow);
+        }
+        self.append(frame);
+        Ok(())
+    }
+
+    /// Queues a control frame: these are small, few, and not counted against the budget.
+    pub(crate) fn append(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Forgets what waits, all but the rest of a frame that is partly written.
+    pub(crate) fn clear(&mut self) {
+        let first = self.frames.pop_front().filter(|_| self.started);
+        self.bytes = 0;
+        self.frames = VecDeque::new();
+        if let Some(first) = first {
+            self.append(first);
+        }
+    }
+
+    /// Writes until everything is written (true) or the transport takes no more (false).
+    pub(crate) fn flush(&mut self, transport: &Transport) -> io::Result<bool> {
+        while !self.frames.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let filled = self
+                .frames
+                .iter()
+                .zip(&mut slices)
+                .map(|(frame, slice)| *slice = IoSlice::new(frame))
+                .count();
+            match transport.try_write(&slices[..filled]) {
+                Ok(written) => self.advance(written),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        mem::take(&mut self.frames);
+        Ok(true)
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(first) = self.frames.front_mut() {
+            if written < first.len() {
+                first.advance(written);
+                self.started |= written > 0;
+                return;
+            }
+            written -= first.len();
+            self.started = false;
+            self.frames.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_is_admitted_when_what_waits_before_it_fits() {
+        let mut outbound = Outbound::default();
+        assert_eq!(outbound.push(Bytes::from(vec![0; 1000]), 10), Ok(()));
+        assert_eq!(outbound.push(Bytes::from_static(b"x"), 10), Err(Slow));
+    }
+
+    #[test]
+    fn clearing_keeps_the_rest_of_a_started_frame() {
+        let mut outbound = Outbound::default();
+        outbound.append(Bytes::from_static(b"first"));
+        outbound.append(Bytes::from_static(b"second"));
+        outbound.advance(2);
+        outbound.clear();
+        assert_eq!(outbound.frames, [Bytes::from_static(b"rst")]);
+        assert_eq!(outbound.bytes, 3);
+    }
+
+    #[test]
+    fn clearing_drops_a_frame_that_has_not_started() {
+        let mut outbound = Outbound::default();
+        outbound.append(Bytes::from_static(b"first"));
+        outbound.append(Bytes::from_static(b"second"));
+        outbound.advance(5);
+        outbound.clear();
+        assert!(outbound.frames.is_empty());
+        assert_eq!(outbound.bytes, 0);
+    }
+}

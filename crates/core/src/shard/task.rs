@@ -1,0 +1,207 @@
+//! The task of one connection: reads, decodes, runs the hooks in order, writes out what is queued, and sees the
+//! connection to its end.
+
+use std::{
+    cell::RefCell,
+    future::Future,
+    io, mem,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+};
+
+use tokio::sync::oneshot;
+
+use super::{
+    Shard,
+    connection::{Connection, Phase},
+};
+use crate::{
+    CloseCode, Message,
+    codec::{self, CloseFrame, Decoder, DecoderLimits, Event, Opcode},
+    hooks::{HookFailure, HookRunner, Progress},
+};
+
+/// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
+const READ_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
+}
+
+/// Ends when the connection is gone and its last hook has ended.
+pub(super) struct ConnectionTask {
+    connection: Rc<Connection>,
+    shard: Rc<Shard>,
+    runner: HookRunner,
+    decoder: Decoder,
+    /// Bytes that came in and wait for a hook to end.
+    unread: Vec<u8>,
+    hook: Option<RunningHook>,
+    disconnected: bool,
+}
+
+struct RunningHook {
+    name: &'static str,
+    answer: oneshot::Receiver<Result<(), HookFailure>>,
+}
+
+/// What a step of the task came to.
+enum Step {
+    /// Something has changed: look again.
+    Again,
+    /// Nothing can be done until somebody wakes the task.
+    Wait,
+    /// All is over.
+    End,
+}
+
+impl ConnectionTask {
+    /// `early` is what the client sent before it had the answer to its request.
+    pub(super) fn new(connection: Rc<Connection>, shard: Rc<Shard>, early: &[u8]) -> Self {
+        let mut task = Self {
+            runner: shard.runner.clone(),
+            decoder: Decoder::new(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes)),
+            connection,
+            shard,
+            unread: early.to_vec(),
+            hook: None,
+            disconnected: false,
+        };
+        let progress = task.runner.on_connect(&task.connection.socket);
+        task.follow("on_connect", progress);
+        task
+    }
+
+    fn step(&mut self, context: &mut Context<'_>) -> Step {
+        if self.flush(context).is_err() {
+            self.connection.give_up();
+        }
+        if let Some(hook) = &mut self.hook {
+            let Poll::Ready(answer) = Pin::new(&mut hook.answer).poll(context) else { return Step::Wait };
+            let name = hook.name;
+            self.hook = None;
+            self.connection.forgive_silence();
+            let lost = Err(HookFailure::Panicked("the application runtime has stopped".to_owned()));
+            self.settle(name, answer.unwrap_or(lost));
+            return Step::Again;
+        }
+        if self.connection.phase() == Phase::Gone { self.end() } else { self.read(context) }
+    }
+
+    /// Writes what is queued; when that is the last of a closed connection, ends our direction.
+    fn flush(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        if self.connection.phase() == Phase::Gone {
+            return Ok(());
+        }
+        if self.connection.poll_flush(context)? && self.connection.phase() == Phase::Closed {
+            self.connection.end_writing();
+        }
+        Ok(())
+    }
+
+    /// The stream is over: the connection leaves the shard, and `on_disconnect` runs once.
+    fn end(&mut self) -> Step {
+        if mem::replace(&mut self.disconnected, true) {
+            return Step::End;
+        }
+        self.shard.forget(&self.connection);
+        let progress = self.runner.on_disconnect(&self.connection.socket, self.connection.ended());
+        self.follow("on_disconnect", progress);
+        Step::Again
+    }
+
+    fn read(&mut self, context: &mut Context<'_>) -> Step {
+        if !self.unread.is_empty() {
+            let mut unread = mem::take(&mut self.unread);
+            self.take_in(&mut unread);
+            return Step::Again;
+        }
+        match self.connection.transport.poll_read_ready(context) {
+            Poll::Pending => return Step::Wait,
+            Poll::Ready(Ok(())) => {}
+            Poll::Ready(Err(_)) => self.connection.give_up(),
+        }
+        let read = BUFFER.with_borrow_mut(|buffer| {
+            let read = self.connection.transport.try_read(buffer)?;
+            self.connection.hear();
+            self.take_in(&mut buffer[..read]);
+            Ok::<_, io::Error>(read)
+        });
+        match read {
+            Ok(0) => self.connection.give_up(),
+            Ok(_) => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(_) => self.connection.give_up(),
+        }
+        Step::Again
+    }
+
+    /// Decodes bytes until they are used up or a hook has to be waited for; the rest is kept.
+    fn take_in(&mut self, mut input: &mut [u8]) {
+        while self.connection.phase() <= Phase::Closing {
+            match self.decoder.decode(&mut input) {
+                Ok(None) => return,
+                Ok(Some(event)) => self.handle(event),
+                Err(violation) => {
+                    log::debug!("connection {} broke the protocol: {violation}", self.connection.socket.id());
+                    self.connection.fail(CloseFrame::new(violation.code(), violation.to_string()));
+                }
+            }
+            if self.hook.is_some() {
+                self.unread = input.to_vec();
+                return;
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => self.message(message),
+            Event::Ping(payload) => self.connection.queue(&codec::encode(Opcode::Pong, &payload)),
+            Event::Pong(_) => {}
+            Event::Close(close) => self.connection.closed_by_peer(close),
+        }
+    }
+
+    fn message(&mut self, message: Message) {
+        // What comes behind our close frame has come too late.
+        if self.connection.phase() != Phase::Open {
+            return;
+        }
+        self.connection.note_message();
+        let progress = self.runner.on_message(&self.connection.socket, message);
+        self.follow("on_message", progress);
+    }
+
+    fn follow(&mut self, name: &'static str, progress: Progress) {
+        match progress {
+            Progress::Done(result) => self.settle(name, result),
+            Progress::Running(answer) => {
+                self.connection.hook_runs.set(true);
+                self.hook = Some(RunningHook { name, answer });
+            }
+        }
+    }
+
+    fn settle(&mut self, name: &str, result: Result<(), HookFailure>) {
+        let Err(failure) = result else { return };
+        log::error!("hook {name} of connection {} failed: {failure}", self.connection.socket.id());
+        self.connection.close(CloseFrame::new(CloseCode::ERROR, "internal error"));
+    }
+}
+
+impl Future for ConnectionTask {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.connection.register(context.waker());
+        loop {
+            match self.step(context) {
+                Step::Again => {}
+                Step::Wait => return Poll::Pending,
+                Step::End => return Poll::Ready(()),
+            }
+        }
+    }
+}

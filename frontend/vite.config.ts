@@ -1,0 +1,52 @@
+/// <reference types="vitest/config" />
+import adapter from '@sveltejs/adapter-static';
+import { sveltekit } from '@sveltejs/kit/vite';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type PluginOption } from 'vite';
+
+/** The servers and the pages read the same `.env`, which lies beside the folders of both. */
+const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
+
+/** Where the finished site goes. The build script sets another place and moves the site when it is complete. */
+const buildDirectory = process.env['DUPLEX_BUILD_DIRECTORY'] ?? 'build';
+
+const plugins: PluginOption[] = [
+	sveltekit({
+		adapter: adapter({
+			pages: buildDirectory,
+			fallback: '200.html',
+			// The build script writes the .br and .gz files itself, and leaves out those that save nothing.
+			precompress: false
+		}),
+		compilerOptions: {
+			runes: ({ filename }) => (filename.includes('/node_modules/') ? undefined : true)
+		},
+		env: { dir: repositoryRoot },
+		typescript: {
+			config: (config) => ({
+				...config,
+				include: [
+					...config['include'],
+					'../scripts/**/*.js',
+					'../scripts/**/*.ts',
+					'../eslint.config.js'
+				]
+			})
+		}
+	})
+];
+
+export default defineConfig({
+	plugins,
+	envDir: repositoryRoot,
+	// The terminal is shared with the Rust server, whose output must stay readable.
+	clearScreen: false,
+	server: {
+		watch: { ignored: [fileURLToPath(new URL('build', import.meta.url)) + '/**'] },
+		// Compiled while the browser is still opening, so that the first page comes quickly.
+		warmup: { clientFiles: ['src/routes/**/*.svelte', 'src/lib/**/*.svelte'] }
+	},
+	test: {
+		include: ['src/**/*.test.ts', 'scripts/**/*.test.ts']
+	}
+});
