@@ -1,3 +1,71 @@
 //! The hub, and the server that both binaries share.
+//!
+//! A WebSocket starts as a request to the application: same routes, middleware, cookies and extractors. If it is let
+//! in, its socket leaves the HTTP server and lives on a *shard*. A [`Hub`] reaches it from everywhere: handlers, hooks
+//! and background tasks. A chat:
+//!
+//! ```no_run
+//! use actix_web::{App, web};
+//! use duplex_core::{Hooks, HookResult, Message, Server, Settings, Socket, raw_socket};
+//!
+//! struct Chat;
+//!
+//! impl Hooks for Chat {
+//!     async fn on_connect(&self, socket: &Socket) -> HookResult {
+//!         socket.subscribe("chat:lobby").await?;
+//!         Ok(socket.send("welcome").await?)
+//!     }
+//!
+//!     async fn on_message(&self, socket: &Socket, message: Message) -> HookResult {
+//!         if let Message::Text(text) = message {
+//!             socket.hub().publish("chat:lobby", &text).await?;
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let listener = std::net::TcpListener::bind("127.0.0.1:3000")?;
+//!     let server = Server::new(Settings::default(), vec![listener])?;
+//!     server.run(Chat, || App::new().route("/websocket", web::to(raw_socket))).await?;
+//!     Ok(())
+//! }
+//! ```
 
+#[cfg(windows)]
+compile_error!("Duplex needs a Unix system: on Windows, build and run it inside WSL2");
+
+mod channel;
 pub mod codec;
+mod connection_id;
+mod descriptors;
+mod ended;
+mod environment;
+mod hooks;
+mod hub;
+mod identity;
+mod limits;
+mod listen;
+mod portable;
+mod server;
+mod settings;
+mod shard;
+
+pub use channel::{BadChannel, Channel, MAX_CHANNEL_BYTES};
+pub use codec::{CloseCode, CloseFrame, Message};
+pub use connection_id::ConnectionId;
+pub use descriptors::raise_descriptor_limit;
+pub use ended::Ended;
+pub use environment::{Environment, EnvironmentError};
+pub use hooks::{HookError, HookResult, Hooks, Refusal, Socket};
+pub use hub::{Hub, HubError, HubStartError, Target, Verb};
+pub use identity::Identity;
+pub use limits::{BadLimit, Limits};
+pub use listen::{ListenError, listen, listen_on_next_free};
+pub use server::{
+    AppEntry, HandshakeError, HostPolicy, OriginPolicy, ServeError, Server, Stop, TakenSocket, Takeover,
+    origin_host, raw_socket,
+};
+pub use settings::Settings;
+pub use shard::ConnectionInfo;

@@ -8,7 +8,8 @@ use std::fmt;
 ///
 /// 1005 (no code received), 1006 (no close frame received) and 1015 (TLS failed) are words of local interfaces that
 /// never travel, so they cannot be expressed here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
 pub struct CloseCode(u16);
 
 impl CloseCode {
@@ -77,7 +78,7 @@ impl fmt::Display for CloseCode {
 pub struct InvalidCloseCode(pub u16);
 
 /// What a close frame says.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct CloseFrame {
     /// Why the connection ends.
     pub code: CloseCode,

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 /// A text or binary message. Cloning one shares its bytes.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum Message {
     /// Valid UTF-8.
     Text(ByteString),
