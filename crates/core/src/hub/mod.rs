@@ -30,7 +30,7 @@ use crate::{
     BadChannel, BadLimit, Channel, ConnectionId, ConnectionInfo, Hooks, Message, Settings,
     codec::{self, CloseFrame, Opcode},
     hooks::HookRunner,
-    shard::{Letter, Shard},
+    shard::{End, Letter, Shard},
 };
 
 /// A cheap handle to the hub. Every clone speaks to the same hub, from any thread.
@@ -318,12 +318,14 @@ impl Hub {
     /// Hands a new connection to its shard, in one synchronous push.
     pub(crate) fn accept(&self, newcomer: crate::shard::Newcomer) {
         let shard = newcomer.shard();
-        // A socket that finds no room even in the reserve is dropped, which its browser sees as a lost connection.
-        let Some(room) = self.shared.inboxes[shard].reserve(newcomer.early_bytes(), true) else {
-            log::warn!("shard {shard} has no room for a new connection; it is dropped");
-            return;
-        };
-        let _ = room.push(Letter::Accept(Box::new(newcomer)));
+        let early = newcomer.early_bytes();
+        self.shared.inboxes[shard].push(early, Letter::Accept(Box::new(newcomer)));
+    }
+
+    /// Ends a connection behind everything that is in its shard's inbox.
+    pub(crate) fn end(&self, connection: ConnectionId, end: End) {
+        let shard = connection.shard(self.shared.inboxes.len());
+        self.shared.inboxes[shard].push(0, Letter::End { connection, end });
     }
 
     /// No new sockets from now on.
