@@ -10,7 +10,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
-use bytes::Bytes;
+use bytestring::ByteString;
 use serde::Serialize;
 use tokio::{runtime, sync::oneshot};
 
@@ -112,7 +112,7 @@ impl Hub {
     /// See [`HubError`]. A channel without subscribers is no error.
     pub async fn publish(&self, channel: &str, data: &(impl Serialize + ?Sized)) -> Result<(), HubError> {
         let channel = Channel::new(channel)?;
-        let data = Bytes::from(serde_json::to_vec(data)?);
+        let data = ByteString::from(serde_json::to_string(data)?);
         self.apply(Verb::Publish { channel, data }).await
     }
 

@@ -27,7 +27,7 @@ impl Hub {
         let payload = verb.payload_bytes();
         match verb {
             Verb::Publish { channel, data } => {
-                let frame = codec::encode(Opcode::Text, &data);
+                let frame = codec::encode(Opcode::Text, data.as_bytes());
                 self.retry(|| self.post_publication(&channel, &frame, payload)).await
             }
             Verb::Send { to, message } => {
