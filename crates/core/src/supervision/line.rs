@@ -10,7 +10,8 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags,
 };
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -97,7 +98,11 @@ impl Line {
     }
 
     /// Sends one message with its descriptors, which stay open on this side too.
-    pub fn send<M: Serialize>(&mut self, message: &M, descriptors: &[BorrowedFd<'_>]) -> Result<(), LineError> {
+    pub fn send<M: Serialize>(
+        &mut self,
+        message: &M,
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), LineError> {
         let bytes = encode(message, descriptors.len())?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
