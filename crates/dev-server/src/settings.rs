@@ -1,12 +1,12 @@
 //! The command line, and the settings that come out of it: flags first, then the environment, then `.env`, then
 //! defaults. `.env` is read here but never loaded into this process's environment, where a removed key would live on.
 
-use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
+use duplex_core::{Environment, EnvironmentError};
 
 /// The port when nothing else is asked for.
 const DEFAULT_PORT: u16 = 3004;
@@ -17,14 +17,16 @@ const DEFAULT_PORT: u16 = 3004;
     name = "dev-server",
     version,
     about = "Serves the application while you write it: pages reload as you edit, Rust code is rebuilt and swapped in.",
-    after_help = "Settings are taken from flags, then from the environment, then from .env, then from the defaults:\n  \
-                  HOST, PORT   as --host and --port\n  \
-                  NO_COLOR     plain output\n\n\
-                  Examples:\n  \
-                  cargo run -p dev-server -- --open            start, and open the browser\n  \
-                  cargo run -p dev-server -- --port 4000       another port\n  \
-                  cargo run -p dev-server -- --host 0.0.0.0    reachable from other machines\n\n\
-                  Ctrl-C stops everything; twice stops it the hard way.",
+    after_help = "\
+Flags win over environment variables, those over the file .env, and that over the defaults.
+
+Examples:
+  cargo run -p dev-server -- --open            start, and open the page
+  cargo run -p dev-server -- --port 4000       on another port
+  cargo run -p dev-server -- --host 0.0.0.0    for other machines too
+  NO_COLOR=1 cargo run -p dev-server           in plain text
+
+Ctrl-C stops everything in order; a second one stops it at once.",
     args_conflicts_with_subcommands = true
 )]
 pub(crate) struct Arguments {
@@ -37,11 +39,11 @@ pub(crate) struct Arguments {
 /// What a person can ask for.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub(crate) struct Flags {
-    /// Port to listen on; the next free one is taken if it is in use [default: 3004]
+    /// Port to listen on, or the next free one above it; 0 lets the system choose [env: PORT] [default: 3004]
     #[arg(long)]
     pub(crate) port: Option<u16>,
-    /// Host or address to listen on; `localhost` is 127.0.0.1 and ::1 [default: localhost]
-    #[arg(long)]
+    /// Address to listen on: an IP address of this machine, or localhost [env: HOST] [default: localhost]
+    #[arg(long, value_name = "ADDRESS")]
     pub(crate) host: Option<String>,
     /// Open the page in the browser when it is ready
     #[arg(long)]
@@ -82,30 +84,17 @@ impl Settings {
     /// Reads the environment and `.env` of the repository around the current directory.
     pub(crate) fn read(flags: Flags) -> anyhow::Result<Self> {
         let root = find_root()?;
-        let file = read_env_file(&root.join(".env"))?;
-        let look_up = |name: &str| {
-            std::env::var(name)
-                .ok()
-                .or_else(|| file.get(name).cloned())
-                .filter(|value| !value.trim().is_empty())
-        };
-        Self::resolve(root, flags, look_up)
+        let environment = Environment::read(&root.join(".env"))?;
+        Ok(Self::settle(root, flags, &environment)?)
     }
 
-    fn resolve(
-        root: PathBuf,
-        flags: Flags,
-        look_up: impl Fn(&str) -> Option<String>,
-    ) -> anyhow::Result<Self> {
-        let port = match (flags.port, look_up("PORT")) {
-            (Some(port), _) => port,
-            (None, Some(text)) => text
-                .trim()
-                .parse()
-                .with_context(|| format!("PORT is {text:?}, it must be a number from 0 to 65535"))?,
-            (None, None) => DEFAULT_PORT,
+    fn settle(root: PathBuf, flags: Flags, environment: &Environment) -> Result<Self, EnvironmentError> {
+        let port = match flags.port {
+            Some(port) => port,
+            None => environment.parse("PORT")?.unwrap_or(DEFAULT_PORT),
         };
-        let host = flags.host.or_else(|| look_up("HOST")).unwrap_or_else(|| "localhost".to_owned());
+        let host =
+            flags.host.as_deref().or_else(|| environment.get("HOST")).unwrap_or("localhost").to_owned();
         Ok(Self { root, host, port, open: flags.open, strict_port: flags.strict_port })
     }
 
@@ -127,43 +116,36 @@ fn is_root(directory: &Path) -> bool {
     directory.join("crates/dev-worker/Cargo.toml").is_file()
 }
 
-fn read_env_file(path: &Path) -> anyhow::Result<HashMap<String, String>> {
-    if !path.exists() {
-        return Ok(HashMap::new());
-    }
-    let read = || dotenvy::from_path_iter(path)?.collect::<Result<_, _>>();
-    read().with_context(|| format!("cannot read {}", path.display()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn resolve(flags: Flags, variables: &[(&str, &str)]) -> anyhow::Result<Settings> {
-        let look_up =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        Settings::resolve(PathBuf::from("/repository"), flags, look_up)
+    fn settle(flags: Flags, variables: &[(&str, &str)]) -> Result<Settings, EnvironmentError> {
+        let environment =
+            variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Settings::settle(PathBuf::from("/repository"), flags, &environment)
     }
 
     #[test]
     fn defaults_are_localhost_and_3004() {
-        let settings = resolve(Flags::default(), &[]).unwrap();
+        let settings = settle(Flags::default(), &[]).unwrap();
         assert_eq!((settings.host.as_str(), settings.port), ("localhost", 3004));
     }
 
     #[test]
     fn flags_win_over_variables() {
+        let variables = [("PORT", "2"), ("HOST", "0.0.0.0")];
         let flags = Flags { port: Some(1), host: Some("::1".into()), ..Flags::default() };
-        let settings = resolve(flags, &[("PORT", "2"), ("HOST", "0.0.0.0")]).unwrap();
+        let settings = settle(flags, &variables).unwrap();
         assert_eq!((settings.host.as_str(), settings.port), ("::1", 1));
-        let settings = resolve(Flags::default(), &[("PORT", "2"), ("HOST", "0.0.0.0")]).unwrap();
+        let settings = settle(Flags::default(), &variables).unwrap();
         assert_eq!((settings.host.as_str(), settings.port), ("0.0.0.0", 2));
     }
 
     #[test]
     fn a_port_that_is_no_number_is_named() {
-        let error = resolve(Flags::default(), &[("PORT", "http")]).unwrap_err();
-        assert!(error.to_string().contains("\"http\""), "{error}");
+        let error = settle(Flags::default(), &[("PORT", "http")]).unwrap_err();
+        assert!(error.to_string().contains("PORT is `http`"), "{error}");
     }
 
     #[test]
