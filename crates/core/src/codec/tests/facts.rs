@@ -120,6 +120,17 @@ fn a_declared_tebibyte_is_refused_at_its_header() {
 }
 
 #[test]
+fn memory_follows_the_bytes_received_and_not_the_declared_length() {
+    let limits = DecoderLimits::for_message_bytes(1 << 30);
+    for opcode in [0x01, 0x02] {
+        let mut decoder = Decoder::new(limits);
+        let header = [&[opcode, 0xFF], &(1_u64 << 30).to_be_bytes()[..], b"KEYS", &[b'K'; 8]].concat();
+        assert_eq!(decode(&mut decoder, &header, &[]), (Vec::new(), None));
+        assert!(decoder.heap_bytes() < 200, "{}", decoder.heap_bytes());
+    }
+}
+
+#[test]
 fn a_message_may_have_as_many_frames_as_the_limit_says() {
     let (start, next, last) = (frame(0x02, b""), frame(0x00, b""), frame(0x80, b""));
     let four = [start.clone(), next.clone(), next.clone(), last.clone()].concat();
