@@ -4,6 +4,7 @@
 
 mod orders;
 mod proxy;
+mod secret;
 mod supervisor;
 mod tunnel;
 mod unavailable;
@@ -28,8 +29,9 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(orders: Orders) -> anyhow::Result<()> {
-    let environment = Environment::read(Path::new(".env"))?;
+    let mut environment = Environment::read(Path::new(".env"))?;
     env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or(LOG)).init();
+    secret::provide(&mut environment, Path::new(".session-secret"))?;
     raise_descriptor_limit();
     let Orders { listeners, front_end, stop, supervisor } = orders;
     let proxy = Proxy::new(front_end, supervisor.clone());

@@ -305,7 +305,7 @@ mod tests {
     fn too_many_descriptors_are_refused() {
         let (mut ours, _theirs) = pair();
         let null = File::open("/dev/null").unwrap();
-        let error = ours.send(&ToSupervisor::Ready, &vec![null.as_fd(); MAX_DESCRIPTORS + 1]).unwrap_err();
+        let error = ours.send(&ToSupervisor::Ready, &[null.as_fd(); MAX_DESCRIPTORS + 1]).unwrap_err();
         assert!(matches!(error, LineError::TooManyDescriptors(17)));
     }
 
