@@ -46,6 +46,12 @@ export default defineConfig({
 		// Compiled while the browser is still opening, so that the first page comes quickly.
 		warmup: { clientFiles: ['src/routes/**/*.svelte', 'src/lib/**/*.svelte'] }
 	},
+	build: {
+		// The build script reports the sizes, of what is really served.
+		reportCompressedSize: false,
+		// How long the plugins take on a busy machine is no warning about this site.
+		rolldownOptions: { checks: { pluginTimings: false } }
+	},
 	test: {
 		include: ['src/**/*.test.ts', 'scripts/**/*.test.ts']
 	}

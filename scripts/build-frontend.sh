@@ -59,7 +59,7 @@ package_hash() {
 build_site() {
     mkdir -p .svelte-kit
     workshop=$(mktemp -d "$PWD/.svelte-kit/site.XXXXXX")
-    DUPLEX_BUILD_DIRECTORY=$workshop/new run npm run build
+    DUPLEX_BUILD_DIRECTORY=$workshop/new run npm run --silent build -- --logLevel warn
     run node scripts/precompress.js "$workshop/new"
 
     if [[ -e build ]]; then mv build "$workshop/old"; fi

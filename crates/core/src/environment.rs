@@ -89,6 +89,13 @@ impl Environment {
         Ok(merge(file, process))
     }
 
+    /// Gives a variable a value if it has none.
+    pub fn set_default(&mut self, name: &str, value: String) {
+        if self.get(name).is_none() {
+            self.variables.insert(name.to_owned(), value);
+        }
+    }
+
     /// The value of a variable. An empty one counts as unset.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())

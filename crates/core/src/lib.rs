@@ -51,6 +51,7 @@ mod portable;
 mod server;
 mod settings;
 mod shard;
+pub mod supervision;
 
 pub use channel::{BadChannel, Channel, MAX_CHANNEL_BYTES};
 pub use codec::{CloseCode, CloseFrame, Message};

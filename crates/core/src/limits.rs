@@ -4,7 +4,6 @@ use std::time::Duration;
 
 /// What a hub allows. Every field has a default that suits a server with some gigabytes of memory.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct Limits {
     /// Open connections in the whole process; further ones get 503. Default 100 000.
     pub max_connections: usize,

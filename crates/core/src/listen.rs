@@ -126,6 +126,7 @@ fn explain(host: &str, port: u16, source: io::Error) -> ListenError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::Read;
     use std::net::TcpStream;
 
     fn address(listener: &TcpListener) -> SocketAddr {
@@ -165,12 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn a_port_is_free_again_at_once() {
+    fn a_port_is_free_while_old_connections_wait_to_be_forgotten() {
         let listeners = listen("127.0.0.1", 0).unwrap();
         let address = address(&listeners[0]);
-        let client = TcpStream::connect(address).unwrap();
-        drop(listeners);
+        let mut client = TcpStream::connect(address).unwrap();
+        listeners[0].set_nonblocking(false).unwrap();
+        // The side that closes first is the one that has to wait.
+        drop(listeners[0].accept().unwrap());
+        assert_eq!(client.read(&mut [0]).unwrap(), 0);
         drop(client);
+        drop(listeners);
         listen("127.0.0.1", address.port()).unwrap();
     }
 

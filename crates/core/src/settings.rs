@@ -7,7 +7,6 @@ use crate::{Environment, HostPolicy, Limits, OriginPolicy, origin_host};
 
 /// How a hub and its server are set up.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub struct Settings {
     /// Threads that own connections, 1 to [`MAX_SHARDS`](Self::MAX_SHARDS). Default: one per core.
     pub shards: usize,

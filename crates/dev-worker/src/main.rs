@@ -1,3 +1,47 @@
-//! `dev-worker`.
+//! The development server's worker: the application, with a proxy to Vite behind its routes. Production has the same
+//! application with built assets behind it; that fallback is the only difference. `dev-server` builds it, starts it
+//! and replaces it.
 
-fn main() {}
+mod orders;
+mod proxy;
+mod secret;
+mod supervisor;
+mod tunnel;
+mod unavailable;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use duplex_core::{Environment, Server, Settings, raise_descriptor_limit};
+
+use crate::orders::Orders;
+use crate::proxy::Proxy;
+
+fn main() -> ExitCode {
+    match Orders::receive().and_then(run) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("dev-worker: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn run(orders: Orders) -> anyhow::Result<()> {
+    let mut environment = Environment::read(Path::new(".env"))?;
+    env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or(LOG)).init();
+    secret::provide(&mut environment, Path::new(".session-secret"))?;
+    raise_descriptor_limit();
+    let Orders { listeners, front_end, stop, supervisor } = orders;
+    let proxy = Proxy::new(front_end, supervisor.clone());
+    let settings = Settings::from_environment(&environment).local(&environment);
+    let ready = supervisor.clone();
+    let server = Server::new(settings, listeners)?.stop_on(stop).on_ready(move || ready.say_ready());
+    duplex_app::serve(server, &environment, move || proxy.route()).await?;
+    supervisor.finish();
+    Ok(())
+}
+
+/// Starting and stopping is the supervisor's to tell.
+const LOG: &str = "info,duplex_core=warn,actix_server=warn";

@@ -1,6 +1,6 @@
 /** What the tests of the socket share: a real server, the constructor that Node lacks, and a record of what happened. */
 import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { WebSocket as NodeWebSocket, WebSocketServer } from 'ws';
 import { Backoff } from './backoff';
@@ -43,8 +43,8 @@ export class TestServer {
 	readonly refusals: number[] = [];
 	/** Told about each handshake, refused or not. */
 	handshakes = 0;
-	#http: Server | null = null;
 	#port = 0;
+	#stop: (() => Promise<void>) | null = null;
 
 	get url(): string {
 		return `ws://127.0.0.1:${this.#port}/`;
@@ -65,19 +65,18 @@ export class TestServer {
 		http.listen(this.#port, '127.0.0.1');
 		await once(http, 'listening');
 		this.#port = (http.address() as AddressInfo).port;
-		this.#http = http;
-		this.#close = async () => {
+		this.#stop = async () => {
 			for (const client of sockets.clients) client.terminate();
 			http.close();
 			await once(http, 'close');
 		};
 	}
 
+	/** Cuts every connection and refuses new ones. */
 	async stop(): Promise<void> {
-		if (this.#http?.listening) await this.#close();
+		await this.#stop?.();
+		this.#stop = null;
 	}
-
-	#close: () => Promise<void> = () => Promise.resolve();
 }
 
 /** A socket under test, with what it reported in order. */

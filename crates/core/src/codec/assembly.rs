@@ -70,4 +70,13 @@ impl Assembly {
             Payload::Binary(bytes) => bytes.len(),
         }
     }
+
+    /// The memory that a boxed message takes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        let payload = match &self.payload {
+            Payload::Text(text) => text.capacity(),
+            Payload::Binary(bytes) => bytes.capacity(),
+        };
+        size_of::<Self>() + payload
+    }
 }

@@ -54,8 +54,8 @@ impl ControlFrame {
         &self.payload
     }
 
-    /// The number of payload bytes received.
-    pub(super) fn len(&self) -> usize {
-        self.payload.len()
+    /// The memory that a boxed frame takes.
+    pub(super) fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.payload.capacity()
     }
 }

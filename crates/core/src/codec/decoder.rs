@@ -53,15 +53,14 @@ impl Decoder {
         matches!(self.stage, Stage::Ended)
     }
 
-    /// How many bytes of unfinished headers, frames and messages the decoder holds.
-    pub fn buffered_bytes(&self) -> usize {
-        let frame = match &self.stage {
-            Stage::Header(partial) => partial.len(),
-            Stage::Data(_, message) => message.len(),
-            Stage::Control(frame) => frame.len(),
-            Stage::Ended => 0,
+    /// The heap memory held for an unfinished message or control frame, in bytes; 0 between two messages.
+    pub fn heap_bytes(&self) -> usize {
+        let stage = match &self.stage {
+            Stage::Data(_, message) => message.heap_bytes(),
+            Stage::Control(frame) => frame.heap_bytes(),
+            Stage::Header(_) | Stage::Ended => 0,
         };
-        frame + self.fragmented.as_ref().map_or(0, |message| message.len())
+        stage + self.fragmented.as_ref().map_or(0, |message| message.heap_bytes())
     }
 
     fn advance(&mut self, input: &mut &mut [u8]) -> Result<Option<Event>, Violation> {
@@ -85,27 +84,27 @@ impl Decoder {
 
     fn read_header(&mut self, mut partial: PartialHeader, input: &mut &mut [u8]) -> Step {
         match partial.take(input)? {
-            Some(header) => self.begin_frame(header, input),
+            Some(header) => self.begin_frame(&header, input),
             None => Ok((Stage::Header(partial), None)),
         }
     }
 
-    fn begin_frame(&mut self, header: Header, input: &mut &mut [u8]) -> Step {
+    fn begin_frame(&mut self, header: &Header, input: &mut &mut [u8]) -> Step {
         match header.opcode {
             Opcode::Continuation => self.continue_message(header, input),
             Opcode::Text => self.begin_message(MessageKind::Text, header, input),
             Opcode::Binary => self.begin_message(MessageKind::Binary, header, input),
-            Opcode::Close => begin_control(ControlKind::Close, &header, input),
-            Opcode::Ping => begin_control(ControlKind::Ping, &header, input),
-            Opcode::Pong => begin_control(ControlKind::Pong, &header, input),
+            Opcode::Close => begin_control(ControlKind::Close, header, input),
+            Opcode::Ping => begin_control(ControlKind::Ping, header, input),
+            Opcode::Pong => begin_control(ControlKind::Pong, header, input),
         }
     }
 
-    fn begin_message(&mut self, kind: MessageKind, header: Header, input: &mut &mut [u8]) -> Step {
+    fn begin_message(&mut self, kind: MessageKind, header: &Header, input: &mut &mut [u8]) -> Step {
         if self.fragmented.is_some() {
             return Err(Violation::MessageInterrupted);
         }
-        let mut rest = self.admit(&header, 0)?;
+        let mut rest = self.admit(header, 0)?;
         // The usual case, a whole message in one read, needs no assembly.
         if header.last && rest.len() <= input.len() {
             let message = kind.message(rest.take(input))?;
@@ -114,15 +113,16 @@ impl Decoder {
         self.read_data(DataFrame { rest, last: header.last }, Box::new(Assembly::new(kind)), input)
     }
 
-    fn continue_message(&mut self, header: Header, input: &mut &mut [u8]) -> Step {
+    fn continue_message(&mut self, header: &Header, input: &mut &mut [u8]) -> Step {
         let mut message = self.fragmented.take().ok_or(Violation::ContinuationWithoutStart)?;
         if message.frames >= self.limits.max_fragments {
             return Err(Violation::TooManyFragments { limit: self.limits.max_fragments });
         }
         message.frames += 1;
-        let rest = self.admit(&header, message.len())?;
+        let rest = self.admit(header, message.len())?;
         self.read_data(DataFrame { rest, last: header.last }, message, input)
     }
+
     /// The payload of a data frame, if the message still has room for it behind the bytes received.
     fn admit(&self, header: &Header, received: usize) -> Result<PayloadRest, Violation> {
         let limit = self.limits.max_message_bytes;

@@ -52,10 +52,10 @@ impl PartialHeader {
 
     /// Takes a header off `input`; `None` if `input` ends before the header does, of which nothing is left then.
     pub(super) fn take(&mut self, input: &mut &mut [u8]) -> Result<Option<Header>, Violation> {
-        if self.len() == 0
+        if self.0.as_slice().is_empty()
             && let Some((header, header_bytes)) = Header::parse(input)?
         {
-            let _ = input.split_off_mut(..header_bytes);
+            let _read = input.split_off_mut(..header_bytes);
             return Ok(Some(header));
         }
         // A header that arrives in pieces is parsed anew at each byte, so that its payload is left alone.
@@ -66,11 +66,6 @@ impl PartialHeader {
             }
         }
         Ok(None)
-    }
-
-    /// The number of bytes received.
-    pub(super) fn len(&self) -> usize {
-        self.0.as_slice().len()
     }
 }
 

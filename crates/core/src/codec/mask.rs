@@ -17,8 +17,7 @@ pub(super) fn unmask(payload: &mut [u8], key: [u8; 4]) {
 
 /// The key for the payload bytes that follow the first `length` ones.
 pub(super) fn turned(mut key: [u8; 4], length: usize) -> [u8; 4] {
-    let by = length % key.len();
-    key.rotate_left(by);
+    key.rotate_left(length % 4);
     key
 }
 

@@ -69,6 +69,14 @@ impl Inbox {
         Some(Room { inbox: self, bytes })
     }
 
+    /// Pushes a letter whether there is room or not: for the few that each connection has once in its life, which the
+    /// limit on connections bounds. If the shard is gone there is nothing left to be done for a connection.
+    pub(crate) fn push(&self, payload: usize, letter: Letter) {
+        let bytes = payload + LETTER_BYTES;
+        self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
+        drop(self.letters.send(Envelope { letter, bytes }));
+    }
+
     /// Resolves when the shard has taken letters out. Await it only after a failed [`reserve`](Self::reserve) that
     /// came *after* this call's future was enabled, or the wake-up may be missed.
     pub(crate) fn room(&self) -> tokio::sync::futures::Notified<'_> {

@@ -1,7 +1,7 @@
 //! What a program can ask of the hub, as plain data: a verb can be written down, sent to another process and applied
 //! there.
 
-use bytes::Bytes;
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use crate::{Channel, ConnectionId, Message, codec::CloseFrame};
@@ -14,8 +14,8 @@ pub enum Verb {
     Publish {
         /// Where to.
         channel: Channel,
-        /// JSON text, encoded.
-        data: Bytes,
+        /// JSON text.
+        data: ByteString,
     },
     /// Sends one message past all channels.
     Send {

@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 
 use super::{
-    letter::ConnectionInfo,
+    letter::{ConnectionInfo, End},
     outbound::{Outbound, Written},
     transport::Transport,
 };
@@ -154,18 +154,22 @@ impl Connection {
         self.begin_ending(Phase::Closing, Ended::ByServer(close));
     }
 
-    /// The peer has closed: its code goes back to it, after what is queued.
-    pub(super) fn closed_by_peer(&self, close: Option<CloseFrame>) {
-        if self.phase.get() == Phase::Open {
-            self.outbound.borrow_mut().append(codec::encode_close(close.as_ref()));
+    /// Ends the way its task wants it to, after what is queued.
+    pub(super) fn end(&self, end: End) {
+        match end {
+            End::HookFailed => self.close(CloseFrame::new(CloseCode::ERROR, "internal error")),
+            End::Violation(close) => {
+                self.close(close.clone());
+                self.begin_ending(Phase::Closed, Ended::ByServer(close));
+            }
+            End::ByPeer(close) => {
+                // Its code goes back to it, unless ours is on its way already.
+                if self.phase.get() == Phase::Open {
+                    self.outbound.borrow_mut().append(codec::encode_close(close.as_ref()));
+                }
+                self.begin_ending(Phase::Closed, Ended::ByPeer(close));
+            }
         }
-        self.begin_ending(Phase::Closed, Ended::ByPeer(close));
-    }
-
-    /// The peer broke the protocol: it is told how, and nothing it says counts any more.
-    pub(super) fn fail(&self, close: CloseFrame) {
-        self.close(close.clone());
-        self.begin_ending(Phase::Closed, Ended::ByServer(close));
     }
 
     /// All that was queued for a closed connection is written: ends our direction.

@@ -27,10 +27,23 @@ pub(crate) enum Letter {
     Unsubscribe { connection: ConnectionId, channel: Channel },
     /// Close connections.
     Disconnect { target: Target, close: CloseFrame },
+    /// A connection's own task asks for its end: behind everything its hooks have asked for.
+    End { connection: ConnectionId, end: End },
     /// Say who is here.
     List(oneshot::Sender<Vec<ConnectionInfo>>),
     /// Close everybody, now and later, spread over a time.
     Drain { close: CloseFrame, spread: Duration },
+}
+
+/// How a connection's task wants it to end.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// The peer has sent a close frame.
+    ByPeer(Option<CloseFrame>),
+    /// The peer broke the protocol: it is told how, and nothing it says counts any more.
+    Violation(CloseFrame),
+    /// A hook failed.
+    HookFailed,
 }
 
 /// A socket on its way to its shard.

@@ -23,7 +23,7 @@ use tokio::{runtime, task::LocalSet};
 pub use self::letter::ConnectionInfo;
 use self::{connection::Connection, roster::Roster, task::ConnectionTask};
 pub(crate) use self::{
-    letter::{Letter, Newcomer},
+    letter::{End, Letter, Newcomer},
     transport::Incoming,
 };
 use crate::{
@@ -146,6 +146,11 @@ impl Shard {
             }
             Letter::Disconnect { target, close } => {
                 self.each(&target, |connection| connection.close(close.clone()))
+            }
+            Letter::End { connection, end } => {
+                if let Some(connection) = self.roster.borrow().get(connection) {
+                    connection.end(end);
+                }
             }
             // Whoever asked may have lost interest.
             Letter::List(reply) => {

@@ -13,12 +13,12 @@ use std::{
 use tokio::sync::oneshot;
 
 use super::{
-    Shard,
+    End, Shard,
     connection::{Connection, Phase},
 };
 use crate::{
-    CloseCode, Message,
-    codec::{self, CloseFrame, Decoder, DecoderLimits, Event, Opcode},
+    Message,
+    codec::{self, Decoder, DecoderLimits, Event, Opcode},
     hooks::{HookFailure, HookRunner, Progress},
 };
 
@@ -38,6 +38,8 @@ pub(super) struct ConnectionTask {
     /// Bytes that came in and wait for a hook to end.
     unread: Vec<u8>,
     hook: Option<RunningHook>,
+    /// The peer has said its last: nothing is decoded any more.
+    deaf: bool,
     disconnected: bool,
 }
 
@@ -66,6 +68,7 @@ impl ConnectionTask {
             shard,
             unread: early.to_vec(),
             hook: None,
+            deaf: false,
             disconnected: false,
         };
         let progress = task.runner.on_connect(&task.connection.socket);
@@ -112,6 +115,10 @@ impl ConnectionTask {
     }
 
     fn read(&mut self, context: &mut Context<'_>) -> Step {
+        if self.deaf && self.connection.phase() <= Phase::Closing {
+            // The letter that ends the connection is on its way, and wakes the task.
+            return Step::Wait;
+        }
         if !self.unread.is_empty() {
             let mut unread = mem::take(&mut self.unread);
             self.take_in(&mut unread);
@@ -139,13 +146,13 @@ impl ConnectionTask {
 
     /// Decodes bytes until they are used up or a hook has to be waited for; the rest is kept.
     fn take_in(&mut self, mut input: &mut [u8]) {
-        while self.connection.phase() <= Phase::Closing {
+        while !self.deaf {
             match self.decoder.decode(&mut input) {
                 Ok(None) => return,
                 Ok(Some(event)) => self.handle(event),
                 Err(violation) => {
                     log::debug!("connection {} broke the protocol: {violation}", self.connection.socket.id());
-                    self.connection.fail(CloseFrame::new(violation.code(), violation.to_string()));
+                    self.last_word(End::Violation(violation.into()));
                 }
             }
             if self.hook.is_some() {
@@ -160,7 +167,7 @@ impl ConnectionTask {
             Event::Message(message) => self.message(message),
             Event::Ping(payload) => self.connection.queue(&codec::encode(Opcode::Pong, &payload)),
             Event::Pong(_) => {}
-            Event::Close(close) => self.connection.closed_by_peer(close),
+            Event::Close(close) => self.last_word(End::ByPeer(close)),
         }
     }
 
@@ -187,7 +194,18 @@ impl ConnectionTask {
     fn settle(&mut self, name: &str, result: Result<(), HookFailure>) {
         let Err(failure) = result else { return };
         log::error!("hook {name} of connection {} failed: {failure}", self.connection.socket.id());
-        self.connection.close(CloseFrame::new(CloseCode::ERROR, "internal error"));
+        self.post(End::HookFailed);
+    }
+
+    fn last_word(&mut self, end: End) {
+        self.deaf = true;
+        self.post(end);
+    }
+
+    /// What the hooks have sent is in the inbox; the end comes behind it.
+    fn post(&self, end: End) {
+        let socket = &self.connection.socket;
+        socket.hub().end(socket.id(), end);
     }
 }
 

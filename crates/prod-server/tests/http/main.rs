@@ -1,6 +1,8 @@
 //! Drives the real service over real sockets, with a build in a temporary directory, and the real program
 //! where its start and end are the point.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
+
 mod build;
 mod client;
 mod program;

@@ -129,6 +129,20 @@ fn a_preview_listens_on_the_loopback_only() {
 }
 
 #[test]
+fn under_cargo_it_takes_the_files_of_the_workspace() {
+    let build = Build::new();
+    let workspace = build.outside();
+    std::fs::create_dir(workspace.join("frontend")).unwrap();
+    std::fs::rename(build.path(), workspace.join("frontend/build")).unwrap();
+    std::fs::write(workspace.join(".env"), "PUBLIC_NAME=workspace\nHOST=127.0.0.1").unwrap();
+    let mut command = program(Path::new("/"));
+    command.args(["--port", "0"]).env("CARGO_MANIFEST_DIR", workspace.join("crates/prod-server"));
+    let running = Running::start(&mut command, 1);
+    let script = client::send(running.addresses[0], "GET", "/_app/env.js", &[]);
+    assert_eq!(script.text(), r#"export const env={"PUBLIC_NAME":"workspace"}"#);
+}
+
+#[test]
 fn help_shows_how_to_use_it() {
     let directory = tempfile::tempdir().unwrap();
     let output = run(directory.path(), &["--help"]);

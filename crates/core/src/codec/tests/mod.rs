@@ -1,1 +1,7 @@
-//! Facts about whole streams.
+//! Facts about whole streams of bytes; what concerns one module alone is tested there.
+
+mod client;
+mod facts;
+mod oracle;
+mod properties;
+mod state;

@@ -1,0 +1,51 @@
+//! What can go wrong with a hub: at its start, and with what it is asked to do.
+
+use std::time::Duration;
+
+use actix_web::http::StatusCode;
+
+use crate::{BadChannel, BadLimit};
+
+/// Why the hub did not do what it was asked to.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubError {
+    /// A shard had no room in its inbox until the deadline.
+    #[error("the hub is overloaded: a shard's inbox had no room for {0:?}")]
+    Overloaded(Duration),
+    /// The hub has stopped; nothing is delivered any more.
+    #[error("the hub has stopped")]
+    Stopped,
+    /// The channel's name is not one.
+    #[error(transparent)]
+    Channel(#[from] BadChannel),
+    /// The data of a publication cannot be written as JSON.
+    #[error("the publication cannot be written as JSON: {0}")]
+    Json(#[from] serde_json::Error),
+}
+
+/// A hub could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HubStartError {
+    /// A limit makes no sense.
+    #[error(transparent)]
+    Limit(#[from] BadLimit),
+    /// It was started outside a tokio runtime. The runtime it is started in becomes the application runtime.
+    #[error(
+        "the hub needs a multi-threaded tokio runtime: start it inside one, for instance below #[tokio::main]"
+    )]
+    NoRuntime,
+    /// The system gave no thread.
+    #[error("cannot start a shard's thread: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+impl actix_web::ResponseError for HubError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Overloaded(_) | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Channel(_) | Self::Json(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+}

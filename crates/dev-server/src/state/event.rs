@@ -1,0 +1,87 @@
+//! What can happen to a run, and what can be done about it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::build::Outcome;
+use crate::diagnostics::Problem;
+use crate::executable::Executable;
+use crate::watch::Changes;
+
+/// Numbers every build, every worker and every run of Vite, so that news of an earlier one is recognised as such.
+pub(crate) type Run = u64;
+
+/// Something happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Files changed.
+    Changed(Changes),
+    /// The installation of the front end's packages has to do something, or is still at it after this long.
+    Installing(Duration),
+    /// The packages are there. With how long it took, unless they were there already.
+    Installed(Option<Duration>),
+    /// The packages could not be installed.
+    NotInstalled(Problem),
+    /// Vite listens.
+    ViteListening(Run),
+    /// Vite ended without having been asked to.
+    ViteEnded(Run, String),
+    /// The build is busy with this.
+    Building(Run, String),
+    /// The build is over.
+    BuildEnded(Run, Outcome),
+    /// The worker accepts connections.
+    WorkerReady(Run, u32),
+    /// The worker is gone, or could not be started.
+    WorkerEnded(Run, String),
+    /// A time asked for has come.
+    Due(Timer),
+}
+
+/// What a time was asked for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Timer {
+    /// Start Vite again.
+    RestartVite,
+    /// Start the worker again.
+    RestartWorker,
+    /// This worker should have been ready by now.
+    WorkerReady(Run),
+    /// This worker should have ended by now.
+    WorkerRetired(Run),
+}
+
+/// Something to do.
+#[derive(Clone, Debug)]
+pub(crate) enum Action {
+    /// Stop Vite or an installation that is under way, and see that the packages are installed.
+    Install,
+    /// Start Vite.
+    StartVite(Run),
+    /// Stop a build that is under way, and build.
+    Build(Run),
+    /// Start a worker.
+    StartWorker(Run, Arc<Executable>),
+    /// Tell a worker that a newer one serves.
+    Retire(Run),
+    /// End a worker at once.
+    Kill(Run),
+    /// Show a problem in the browser, or that there is none.
+    Show(Option<Problem>),
+    /// Whether a worker serves: if not, callers are shown the waiting page.
+    Serving(bool),
+    /// Come back with this timer.
+    After(Duration, Timer),
+    /// Tell the person at the terminal.
+    Say(Tone, String),
+    /// The page works for the first time.
+    Announce,
+}
+
+/// How something is said.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Tone {
+    Plain,
+    Good,
+    Bad,
+}
