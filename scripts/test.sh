@@ -150,13 +150,17 @@ install_chromium() {
     "${privileged[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends chromium
 }
 
-# Runs a command in a subshell of its own and counts it, or the tests that it says it has run.
+# Runs a command in a subshell of its own and counts it, or the tests that it says it has run. The subshell is in the
+# background, so that a signal to this script can end it too, and not in a condition, where `set -e` has no effect.
 step() {
     local name=$1 log began=$SECONDS status=0
     shift
     log=$logs/$((++steps))
     printf '%-28s' "$name"
-    run "$@" >"$log" 2>&1 || status=$?
+    ("$@") >"$log" 2>&1 &
+    child=$!
+    wait "$child" || status=$?
+    child=
     local passes failures
     read -r passes failures < <(count "$log")
     if [[ $((passes + failures)) -eq 0 ]]; then passes=1; fi
@@ -186,19 +190,6 @@ skip() {
         printf '%-28sskipped         %s\n' "$1" "$2"
         skipped+=("$1: $2")
     fi
-}
-
-# Runs a command in a way that lets a signal to this script end it too, and waits until it has ended.
-run() {
-    (
-        set -e
-        "$@"
-    ) &
-    child=$!
-    local status=0
-    wait "$child" || status=$?
-    child=
-    return "$status"
 }
 
 # Adds up what cargo, Vitest and Node's test runner say at their ends.
