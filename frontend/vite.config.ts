@@ -3,6 +3,7 @@ import adapter from '@sveltejs/adapter-static';
 import { sveltekit } from '@sveltejs/kit/vite';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type PluginOption } from 'vite';
+import { duplex } from './vite-plugin-duplex.ts';
 
 /** The servers and the pages read the same `.env`, which lies beside the folders of both. */
 const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
@@ -11,6 +12,7 @@ const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
 const buildDirectory = process.env['DUPLEX_BUILD_DIRECTORY'] ?? 'build';
 
 const plugins: PluginOption[] = [
+	duplex(),
 	sveltekit({
 		adapter: adapter({
 			pages: buildDirectory,

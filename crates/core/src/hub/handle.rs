@@ -6,17 +6,16 @@ use std::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
 use bytestring::ByteString;
 use serde::Serialize;
-use tokio::{runtime, sync::oneshot};
+use tokio::{runtime, sync::oneshot, time::timeout};
 
 use super::{Audience, Census, HubError, HubStartError, Inbox, InboxReader, Place, Target, Verb, inbox};
 use crate::{
-    BadChannel, Channel, ConnectionId, ConnectionInfo, Hooks, Message, Settings,
+    BadChannel, Channel, ConnectionId, ConnectionInfo, Hooks, Message, Settings, Stop,
     codec::CloseFrame,
     hooks::HookRunner,
     shard::{End, Letter, Newcomer, Shard},
@@ -91,7 +90,7 @@ impl Hub {
         Ok((Self { shared: Arc::new(shared) }, Unstarted { readers }))
     }
 
-    /// Starts the shards. They end when the last handle to the hub is gone.
+    /// Starts the shards. They end when the hub is stopped, or the last handle to it is gone.
     pub(crate) fn run(&self, unstarted: Unstarted, hooks: impl Hooks) -> Result<(), HubStartError> {
         let runtime = runtime::Handle::try_current().map_err(|_| HubStartError::NoRuntime)?;
         let runner = HookRunner::new(hooks, runtime, &self.shared.settings.limits);
@@ -242,16 +241,35 @@ impl Hub {
         self.shared.draining.load(Ordering::Acquire)
     }
 
-    /// Closes every connection with `close`, spread over `spread`, and waits until all are gone.
-    pub(crate) async fn drain(&self, close: CloseFrame, spread: Duration) {
+    /// Closes every connection, waits until all are gone, but at most for
+    /// [`Settings::drain_deadline`](crate::Settings), and ends the shards. From then on every verb is
+    /// [`HubError::Stopped`]. [`Server`](crate::Server) does this itself when it stops.
+    ///
+    /// Not cancel-safe: if it is dropped, connections are closed but the shards go on.
+    pub async fn stop(&self, stop: Stop) {
+        self.drain(stop).await;
+        self.end_shards();
+    }
+
+    /// Closes every connection and waits until all are gone. Verbs go on to be accepted: a handler that is still at
+    /// work must not fail because nobody is left to hear it.
+    pub(crate) async fn drain(&self, stop: Stop) {
         self.begin_draining();
-        for shard in 0..self.shared.inboxes.len() {
-            let mut letter = Some(Letter::Drain { close: close.clone(), spread });
-            if self.retry(|| self.post_once(shard, &mut letter)).await.is_err() {
-                log::warn!("shard {shard} did not take the order to close its connections");
-            }
+        let (close, spread) = (stop.close_frame(), self.shared.settings.drain_spread);
+        self.tell_shards(|| Letter::Drain { close: close.clone(), spread });
+        let deadline = self.shared.settings.drain_deadline;
+        if timeout(deadline, self.shared.census.empty()).await.is_err() {
+            log::warn!("{} sockets did not end within {deadline:?}", self.count());
         }
-        self.shared.census.empty().await;
+    }
+
+    /// Nothing is delivered from now on.
+    pub(crate) fn end_shards(&self) {
+        self.tell_shards(|| Letter::Stop);
+    }
+
+    fn tell_shards(&self, letter: impl Fn() -> Letter) {
+        self.shared.inboxes.iter().for_each(|inbox| inbox.push(0, letter()));
     }
 }
 

@@ -26,7 +26,7 @@ pub enum Stop {
 }
 
 impl Stop {
-    fn close_frame(self) -> CloseFrame {
+    pub(crate) fn close_frame(self) -> CloseFrame {
         match self {
             Self::Shutdown => CloseFrame::new(CloseCode::AWAY, "the server stops"),
             Self::Restart => CloseFrame::new(CloseCode::RESTART, "the server restarts"),
@@ -80,16 +80,12 @@ impl Drain {
         log::info!("stopping: {} sockets to close", self.hub.count());
         self.handle.pause().await;
         self.gate.leave();
+        tokio::join!(self.hub.drain(stop), sleep(self.settings.drain_grace));
         let deadline = self.settings.drain_deadline;
-        let sockets = self.hub.drain(stop.close_frame(), self.settings.drain_spread);
-        let sockets = timeout(deadline, sockets);
-        let (closed, ()) = tokio::join!(sockets, sleep(self.settings.drain_grace));
-        if closed.is_err() {
-            log::warn!("{} sockets did not end within {deadline:?}", self.hub.count());
-        }
         if timeout(deadline, self.handle.stop(true)).await.is_err() {
             log::warn!("requests still run after {deadline:?}; they are cut off");
             self.handle.stop(false).await;
         }
+        self.hub.end_shards();
     }
 }

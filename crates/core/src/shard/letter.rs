@@ -33,6 +33,8 @@ pub(crate) enum Letter {
     List(oneshot::Sender<Vec<ConnectionInfo>>),
     /// Close everybody, now and later, spread over a time.
     Drain { close: CloseFrame, spread: Duration },
+    /// End the shard, and with it every connection that is left.
+    Stop,
 }
 
 /// How a connection's task wants it to end.

@@ -57,11 +57,12 @@ pub(crate) struct Shard {
     dirty: RefCell<Vec<Rc<Connection>>>,
     /// More letters wait behind the one that is worked on, so frames are queued and written together.
     joining: Cell<bool>,
+    stopped: Cell<bool>,
     ping: Bytes,
 }
 
 impl Shard {
-    /// Starts the shard's thread, which ends when every handle to the hub is gone.
+    /// Starts the shard's thread, which ends when the hub is stopped, or every handle to it is gone.
     pub(crate) fn start(
         index: usize,
         inbox: InboxReader,
@@ -80,6 +81,7 @@ impl Shard {
                 draining: RefCell::default(),
                 dirty: RefCell::default(),
                 joining: Cell::new(false),
+                stopped: Cell::new(false),
                 ping: codec::encode(Opcode::Ping, b""),
             });
             LocalSet::new().block_on(&runtime, shard.run(inbox));
@@ -90,7 +92,7 @@ impl Shard {
     async fn run(self: Rc<Self>, mut inbox: InboxReader) {
         tokio::task::spawn_local(Rc::clone(&self).watch_the_clock());
         let mut letters = Vec::new();
-        while inbox.receive(&mut letters).await {
+        while !self.stopped.get() && inbox.receive(&mut letters).await {
             self.work_off(&mut letters);
         }
     }
@@ -157,6 +159,7 @@ impl Shard {
                 drop(reply.send(self.roster.borrow().all().map(|one| one.info()).collect()))
             }
             Letter::Drain { close, spread } => self.drain(close, spread),
+            Letter::Stop => self.stopped.set(true),
         }
     }
 

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     Message,
     codec::{self, Decoder, DecoderLimits, Event, Opcode},
-    hooks::{HookFailure, HookRunner, Progress},
+    hooks::{HookFailure, Progress},
 };
 
 /// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
@@ -33,7 +33,6 @@ thread_local! {
 pub(super) struct ConnectionTask {
     connection: Rc<Connection>,
     shard: Rc<Shard>,
-    runner: HookRunner,
     decoder: Decoder,
     /// Bytes that came in and wait for a hook to end.
     unread: Vec<u8>,
@@ -62,7 +61,6 @@ impl ConnectionTask {
     /// `early` is what the client sent before it had the answer to its request.
     pub(super) fn new(connection: Rc<Connection>, shard: Rc<Shard>, early: &[u8]) -> Self {
         let mut task = Self {
-            runner: shard.runner.clone(),
             decoder: Decoder::new(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes)),
             connection,
             shard,
@@ -71,7 +69,7 @@ impl ConnectionTask {
             deaf: false,
             disconnected: false,
         };
-        let progress = task.runner.on_connect(&task.connection.socket);
+        let progress = task.shard.runner.on_connect(&task.connection.socket);
         task.follow("on_connect", progress);
         task
     }
@@ -109,7 +107,7 @@ impl ConnectionTask {
             return Step::End;
         }
         self.shard.forget(&self.connection);
-        let progress = self.runner.on_disconnect(&self.connection.socket, self.connection.ended());
+        let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
         self.follow("on_disconnect", progress);
         Step::Again
     }
@@ -177,7 +175,7 @@ impl ConnectionTask {
             return;
         }
         self.connection.note_message();
-        let progress = self.runner.on_message(&self.connection.socket, message);
+        let progress = self.shard.runner.on_message(&self.connection.socket, message);
         self.follow("on_message", progress);
     }
 
