@@ -89,7 +89,7 @@ scenario('a_compile_error_lies_over_every_page_until_it_is_mended', async () => 
 	await checkout.replace(API, `message: "${ANSWER}"`, 'message: 42');
 	await overlay(first).getByText('mismatched types').first().waitFor();
 	await overlay(second).getByText('mismatched types').first().waitFor();
-	assert.match(await overlay(first).innerText(), /crates\/app\/src\/api\.rs/);
+	await overlay(first).getByText('crates/app/src/api.rs:').first().waitFor();
 
 	const third = await browser.visitor();
 	await third.page.goto(server.url);
