@@ -1,0 +1,79 @@
+// @ts-check
+/** Chromium, and pages in it that remember what went wrong in them. */
+import { access } from 'node:fs/promises';
+import { chromium } from 'playwright-core';
+import { DemoPage } from './demo-page.js';
+import { PATIENCE_MS } from './wait.js';
+
+const PLACES = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
+
+/** No sandbox, because tests run as root in containers; nothing that talks to the outside world. */
+const FLAGS = [
+	'--headless',
+	'--no-sandbox',
+	'--disable-gpu',
+	'--disable-quic',
+	'--no-first-run',
+	'--disable-background-networking',
+	'--disable-component-update',
+	'--disable-sync'
+];
+
+/**
+ * How a page is shown.
+ *
+ * @typedef {{ width?: number, height?: number, colors?: 'light' | 'dark' }} View
+ */
+
+export class Browser {
+	/** @type {import('playwright-core').Browser} */
+	#browser;
+
+	/** @param {import('playwright-core').Browser} browser */
+	constructor(browser) {
+		this.#browser = browser;
+	}
+
+	/** Starts a browser that ends with the run. @param {import('./run.js').Run} run */
+	static async start(run) {
+		const environment = Object.entries(run.environment()).filter(
+			([, value]) => value !== undefined
+		);
+		const browser = await chromium.launch({
+			executablePath: await findChromium(),
+			args: FLAGS,
+			env: /** @type {Record<string, string>} */ (Object.fromEntries(environment))
+		});
+		run.atEnd(() => browser.close());
+		return new Browser(browser);
+	}
+
+	/**
+	 * Makes a visitor: a page of their own with their own cookies.
+	 *
+	 * @param {View} [view]
+	 */
+	async visitor({ width = 1280, height = 800, colors = 'light' } = {}) {
+		const context = await this.#browser.newContext({
+			viewport: { width, height },
+			colorScheme: colors,
+			reducedMotion: 'reduce'
+		});
+		context.setDefaultTimeout(PATIENCE_MS);
+		return new DemoPage(await context.newPage());
+	}
+}
+
+async function findChromium() {
+	const wanted = process.env['DUPLEX_CHROMIUM'];
+	for (const place of wanted === undefined ? PLACES : [wanted]) {
+		const found = await access(place).then(
+			() => true,
+			() => false
+		);
+		if (found) return place;
+	}
+	throw new Error(
+		`no Chromium in ${wanted ?? PLACES.join(', ')}: scripts/test.sh says how to install it`
+	);
+}

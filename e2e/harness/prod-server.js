@@ -1,0 +1,45 @@
+// @ts-check
+/** The production server and its preview, with the front end that scripts/build-frontend.sh has built. */
+import { join } from 'node:path';
+import { ROOT, build } from './cargo.js';
+
+/** Keeps sign-ins valid over a restart. */
+const SECRET = 'only for tests, and known to everyone who reads them';
+
+export class ProdServer {
+	/** @type {import('./program.js').Program} */
+	program;
+	/** @type {number} */
+	port;
+
+	/**
+	 * @param {import('./program.js').Program} program
+	 * @param {number} port
+	 */
+	constructor(program, port) {
+		this.program = program;
+		this.port = port;
+	}
+
+	/** Where the page is. */
+	get url() {
+		return `http://localhost:${this.port}/`;
+	}
+
+	/**
+	 * Starts the server and waits until it listens.
+	 *
+	 * @param {import('./run.js').Run} run
+	 * @param {{ preview?: boolean, port?: number }} [options]
+	 */
+	static async start(run, { preview = false, port = 0 } = {}) {
+		const mode = preview ? ['--preview'] : ['--host', 'localhost'];
+		const program = run.start(
+			await build('prod-server'),
+			[...mode, '--port', String(port), '--assets', join(ROOT, 'frontend/build')],
+			{ env: { SESSION_SECRET: SECRET } }
+		);
+		const [, chosen] = await program.line(/listening on http:\/\/127\.0\.0\.1:(\d+)/);
+		return new ProdServer(program, Number(chosen));
+	}
+}

@@ -1,0 +1,133 @@
+// @ts-check
+/** The page on the development server, while the project is being edited. */
+import assert from 'node:assert/strict';
+import { Browser } from '../harness/browser.js';
+import { Checkout } from '../harness/checkout.js';
+import { DevServer } from '../harness/dev-server.js';
+import { get } from '../harness/http.js';
+import { scenarios } from '../harness/scenario.js';
+import { pageContract } from './page-contract.js';
+
+const API = 'crates/app/src/api.rs';
+const ANSWER = 'Hello world from GET handler';
+
+/** @type {Checkout} */
+let checkout;
+/** @type {DevServer} */
+let server;
+/** @type {Browser} */
+let browser;
+
+const scenario = scenarios(async (run) => {
+	browser = await Browser.start(run);
+	checkout = await Checkout.make(run);
+	server = await DevServer.start(run, checkout);
+});
+
+const visit = async () => (await browser.visitor()).open(server.url);
+
+pageContract(scenario, () => ({ url: server.url, browser }));
+
+scenario('a_foreign_host_is_refused', async () => {
+	for (const path of ['/', '/api/test', '/websocket', '/src/app.css']) {
+		const foreign = await get(server.port, path, { host: 'rebound.example' });
+		assert.equal(foreign.status, 403, `${path}: ${foreign.body}`);
+	}
+	for (const host of ['localhost', '127.0.0.1', '[::1]', `localhost:${server.port}`]) {
+		assert.equal((await get(server.port, '/healthz', { host })).status, 200, host);
+	}
+});
+
+scenario('an_edited_component_appears_without_a_page_load', async () => {
+	const visitor = await visit();
+	await visitor.establish();
+	await checkout.replace(
+		'frontend/src/lib/components/Masthead.svelte',
+		'<h1>Duplex</h1>',
+		'<h1>Duplex, edited</h1>'
+	);
+	await visitor.page.getByRole('heading', { name: 'Duplex, edited' }).waitFor();
+	await visitor.assertNotReloaded();
+	await visitor.state('Connected');
+	await checkout.restore();
+	await visitor.page.getByRole('heading', { name: 'Duplex', exact: true }).waitFor();
+	await visitor.assertNotReloaded();
+	visitor.assertNoErrors();
+	await visitor.close();
+});
+
+scenario('an_edited_handler_answers_after_the_save_and_the_page_keeps_its_state', async () => {
+	const visitor = await visit();
+	await visitor.establish();
+	await visitor.message.fill('half a sentence');
+	await server.swap(() => checkout.replace(API, ANSWER, 'Hello from an edited handler'));
+
+	await visitor.entry('connection', /^No connection \(code 1012: the server restarts\)/);
+	await visitor.entry('connection', /^Connected$/, { after: 1 });
+	await visitor.request.click();
+	await visitor.entry('request', /Hello from an edited handler/);
+	assert.equal(await visitor.message.inputValue(), 'half a sentence');
+	await visitor.assertNotReloaded();
+
+	const [gone, back] = (await connectionTimes(visitor)).slice(-2);
+	assert.ok(gone !== undefined && back !== undefined && back - gone < 1_000, `${gone} to ${back}`);
+
+	// The old worker still answers what it gets until it has closed its sockets.
+	await server.swap(() => checkout.restore());
+	await visitor.entry('connection', /^Connected$/, { after: 2 });
+	await visitor.request.click();
+	await visitor.entry('request', /Hello world from GET handler/);
+	await visitor.assertNotReloaded();
+	visitor.assertNoErrors();
+	await visitor.close();
+});
+
+scenario('a_compile_error_lies_over_every_page_until_it_is_mended', async () => {
+	const first = await visit();
+	const second = await visit();
+	await first.establish();
+	await checkout.replace(API, `message: "${ANSWER}"`, 'message: 42');
+	await overlay(first).getByText('mismatched types').first().waitFor();
+	await overlay(second).getByText('mismatched types').first().waitFor();
+	await overlay(first).getByText('crates/app/src/api.rs:').first().waitFor();
+
+	const third = await browser.visitor();
+	await third.page.goto(server.url);
+	await overlay(third).getByText('mismatched types').first().waitFor();
+
+	// What ran before the mistake still does.
+	await first.state('Connected');
+	const { status, body } = await get(server.port, '/api/test');
+	assert.deepEqual([status, JSON.parse(body).message], [200, ANSWER]);
+
+	await server.swap(() => checkout.replace(API, 'message: 42', 'message: "mended"'));
+	for (const visitor of [first, second, third]) {
+		await overlay(visitor).waitFor({ state: 'detached' });
+	}
+	await first.assertNotReloaded();
+	await second.assertNotReloaded();
+	await first.entry('connection', /^Connected$/, { after: 1 });
+	await first.request.click();
+	await first.entry('request', /mended/);
+	await server.swap(() => checkout.restore());
+	for (const visitor of [first, second, third]) {
+		visitor.assertNoErrors();
+		await visitor.close();
+	}
+});
+
+/** @param {import('../harness/demo-page.js').DemoPage} visitor */
+function overlay(visitor) {
+	return visitor.page.locator('vite-error-overlay');
+}
+
+/**
+ * When the connection came and went, in milliseconds.
+ *
+ * @param {import('../harness/demo-page.js').DemoPage} visitor
+ */
+function connectionTimes(visitor) {
+	return visitor.page
+		.locator('[role=log] li.connection time')
+		.evaluateAll((times) => times.map((time) => Date.parse(time.getAttribute('datetime') ?? '')));
+}
