@@ -251,7 +251,9 @@ fn a_peer_that_never_hangs_up_after_the_closing_is_cut_off() {
     let plan = Plan::new().limits(|limits| limits.close_timeout = Duration::from_millis(100));
     serve(plan, async |server| {
         let mut peer = server.open().await;
-        peer.close(1000).await;
+        peer.send(close(1000, "")).await;
+        peer.expect_close(1000).await;
+        peer.expect_end().await;
         // The peer's own direction is still open.
         let Ended::ByPeer(_) = server.ended().await else { panic!("the peer has closed it") };
         eventually("its place", || server.hub.count() == 0).await;

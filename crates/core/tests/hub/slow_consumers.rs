@@ -71,6 +71,7 @@ fn one_stalled_reader_among_200_is_closed_with_1013_and_the_others_get_everythin
         assert!(texts < BATCHES * BATCH);
         stalled.send(crate::support::close(1013, "")).await;
         stalled.expect_end().await;
+        drop(stalled);
         let mut ended = Vec::new();
         for _ in 0..=OTHERS {
             ended.push(server.ended().await);

@@ -9,8 +9,7 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpServer, web, web::ServiceConfig};
 use duplex_core::{
-    CloseCode, CloseFrame, Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket, Stop,
-    Target, Verb, raw_socket,
+    Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket, Stop, raw_socket,
 };
 use tokio::{
     runtime,
@@ -171,9 +170,7 @@ fn run_portable(
     let handle = server.handle();
     let run = tokio::spawn(async move {
         let serving = tokio::spawn(server);
-        let _ = stopping.await;
-        let close = CloseFrame::new(CloseCode::AWAY, "");
-        stop_hub.apply(Verb::Disconnect { target: Target::All, close }).await.unwrap();
+        stop_hub.stop(stopping.await.unwrap_or(Stop::Shutdown)).await;
         handle.stop(true).await;
         serving.await.unwrap().map_err(|error| error.to_string())
     });
