@@ -27,7 +27,8 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// How long the answer to a ping may take before the connection counts as dead. Default 10 s.
     pub pong_timeout: Duration,
-    /// A connection whose peer sends no message for this long is closed with 1000. Default: never.
+    /// A connection whose peer sends no message for this long is closed with 1000. Waiting for a hook does not count.
+    /// Default: never.
     pub idle_timeout: Option<Duration>,
     /// How long a closing connection has for the close handshake and its last bytes. Default 5 s.
     pub close_timeout: Duration,
