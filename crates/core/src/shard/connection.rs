@@ -252,7 +252,7 @@ impl Connection {
         self.ended.borrow_mut().get_or_insert(ended);
         self.phase.set(self.phase.get().max(phase));
         if self.deadline.get().is_none() {
-            self.deadline.set(Some(Instant::now() + self.close_timeout));
+            self.deadline.set(Instant::now().checked_add(self.close_timeout));
         }
         self.wake();
     }

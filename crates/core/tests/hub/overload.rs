@@ -177,3 +177,12 @@ fn a_deadline_beyond_all_time_is_no_panic() {
         }
     });
 }
+
+#[test]
+fn a_close_timeout_beyond_all_time_is_no_panic() {
+    serve(Plan::new().limits(|limits| limits.close_timeout = Duration::MAX), async |server| {
+        server.open().await.close(1000).await;
+        server.ended().await;
+        server.open().await.echo("the shard lives on").await;
+    });
+}
