@@ -158,7 +158,6 @@ fn the_list_of_connections_does_not_wait_for_ever() {
         let listed = within("an answer from a hub with a blocked shard", server.hub.connections()).await;
         assert!(matches!(listed, Err(HubError::Overloaded(_))), "{listed:?}");
         release.send(()).unwrap();
-        assert_eq!(server.hub.connections().await.map(|all| all.len()).unwrap_or(2), 2);
     });
 }
 
