@@ -10,7 +10,8 @@ pub struct Limits {
     /// Bytes of one message from a client, all its fragments together; more closes with 1009. Default 1 MiB.
     pub max_message_bytes: usize,
     /// Bytes that may wait for one connection before it counts as a slow consumer and is closed with 1013. A message
-    /// is admitted when what waits *before* it fits, so one message may be larger than this. Default 1 MiB.
+    /// is admitted when what waits *before* it fits, so one message may be larger than this. Each frame counts 64 bytes
+    /// beside its own. Default 1 MiB.
     pub queue_bytes: usize,
     /// Bytes that may wait in the inbox of one shard before publishers have to wait. Default 64 MiB.
     pub inbox_bytes: usize,
