@@ -125,7 +125,7 @@ fn one_message_larger_than_the_budget_is_delivered() {
     let plan = Plan::new().narrow().limits(|limits| limits.queue_bytes = 1000);
     serve(plan, async |server| {
         let (mut peer, socket) = server.open_known().await;
-        let large = vec![7; 3 << 20];
+        let large = vec![7; 1 << 20];
         socket.send(Message::from(large.clone())).await.unwrap();
         assert!(peer.frame().await.payload == large);
         peer.echo("still here").await;
