@@ -174,3 +174,19 @@ fn a_slow_consumer_gets_whole_frames_only() {
         }
     });
 }
+
+#[test]
+fn a_flood_of_publications_does_not_make_a_new_socket_slow() {
+    serve(subscribing().settings(|settings| settings.shards = 1), async |server| {
+        let hub = server.hub.clone();
+        let flood = tokio::spawn(async move {
+            while hub.publish("news", "flood").await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        });
+        for _ in 0..50 {
+            server.open().await.expect_text("\"flood\"").await;
+        }
+        flood.abort();
+    });
+}

@@ -164,8 +164,13 @@ fn run_portable(
         let app = App::new().app_data(app_hub.clone()).configure(standard_routes);
         app.configure(move |config| routes(config))
     };
-    let server =
-        HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener).unwrap();
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .client_disconnect_timeout(Duration::ZERO)
+        .shutdown_timeout(1)
+        .listen(listener)
+        .unwrap();
     let server = server.run();
     let handle = server.handle();
     let run = tokio::spawn(async move {
