@@ -120,8 +120,12 @@ impl Connection {
         if self.phase.get() != Phase::Open {
             return;
         }
-        if self.outbound.borrow_mut().push(frame.clone(), self.queue_bytes).is_err() {
-            self.give_up_on_slow_consumer();
+        let admitted = self.outbound.borrow_mut().admit(frame.clone(), &self.transport, self.queue_bytes);
+        match admitted {
+            Ok(true) => {}
+            Ok(false) => self.give_up_on_slow_consumer(),
+            // The task meets the same error when it reads, and ends the connection.
+            Err(_) => self.wake(),
         }
     }
 

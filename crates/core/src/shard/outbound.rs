@@ -62,15 +62,25 @@ impl Outbound {
                 Err(error) => return Err(error),
             }
         };
-        if self.push(frame.slice(written..), budget).is_err() {
+        if !self.admit(frame.slice(written..), transport, budget)? {
             return Ok(Written::Slow);
         }
         self.started |= written > 0;
         Ok(Written::Queued)
     }
 
+    /// Queues a frame, if need be after writing what the transport takes: a peer is slow only when its stream is full.
+    /// False if it is.
+    pub(crate) fn admit(&mut self, frame: Bytes, transport: &Transport, budget: usize) -> io::Result<bool> {
+        if self.push(frame.clone(), budget).is_ok() {
+            return Ok(true);
+        }
+        self.flush(transport)?;
+        Ok(self.push(frame, budget).is_ok())
+    }
+
     /// Queues a frame if what waits before it is within `budget` bytes.
-    pub(crate) fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
+    fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
         if self.bytes + self.frames.len() * FRAME_BYTES > budget {
             return Err(Slow);
         }

@@ -185,3 +185,28 @@ fn a_close_timeout_beyond_all_time_is_no_panic() {
         server.open().await.echo("the shard lives on").await;
     });
 }
+
+#[test]
+fn a_burst_that_waited_for_a_busy_shard_does_not_make_its_readers_slow() {
+    let (plan, release) = blocking(Duration::from_secs(60));
+    let plan = plan.limits(|limits| {
+        limits.inbox_bytes = 1 << 20;
+        limits.queue_bytes = 5000;
+    });
+    serve(plan, async |server| {
+        let (mut reader, socket) = server.open_known().await;
+        reader.echo("here").await;
+        server.message().await;
+        let mut blocker = server.open().await;
+        blocker.send_text("block").await;
+        server.message().await;
+        // Ten times the budget, and far less than the kernel takes.
+        for number in 0..50 {
+            socket.send(format!("{number:01000}")).await.unwrap();
+        }
+        release.send(()).unwrap();
+        for number in 0..50 {
+            reader.expect_text(&format!("{number:01000}")).await;
+        }
+    });
+}
