@@ -57,7 +57,7 @@ part_frontend() {
 
 part_checks() {
     step 'workspace rules' scripts/check-workspace
-    step 'tests of the rules' node --test --test-reporter=spec scripts/workspace/
+    step 'tests of the rules' node --test --test-reporter=spec scripts/workspace/rules.test.mjs
     # The compiler and the formatter are the front end's.
     step 'front-end packages' install_packages frontend
     step 'browser test packages' install_packages e2e
