@@ -39,6 +39,8 @@ pub(crate) fn program() -> io::Result<PathBuf> {
 }
 
 async fn guard(command: &[OsString]) -> anyhow::Result<ExitCode> {
+    // The supervisor has made the group already; whoever else starts a guard must not be ended together with it.
+    rustix::process::setpgid(None, None).context("cannot lead a process group")?;
     // A handler replaces the default action, so the SIGTERM that this guard sends to its own group does not end it. A
     // handler, unlike an ignored signal, is not inherited by the tool.
     let _handlers = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);

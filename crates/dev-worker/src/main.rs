@@ -6,6 +6,8 @@ mod orders;
 mod proxy;
 mod secret;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod tunnel;
 mod unavailable;
 

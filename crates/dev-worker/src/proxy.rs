@@ -111,6 +111,7 @@ fn back(response: ClientResponse<impl Body>) -> HttpResponse {
         None if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) => {
             back.finish()
         }
+        // In chunks: Node ends no answer by the end of its connection.
         None => back.streaming(response),
     }
 }

@@ -77,7 +77,7 @@ impl Line {
     /// Makes a line: this side's end, and the descriptor that becomes the worker's standard input.
     pub fn pair() -> Result<(Self, OwnedFd), LineError> {
         let (ours, theirs) = UnixStream::pair()?;
-        Ok((Self::from_stream(ours)?, theirs.into()))
+        Ok((Self::try_from(OwnedFd::from(ours))?, theirs.into()))
     }
 
     /// Takes the line that this process was given as its standard input, and leaves `/dev/null` in its place: a
@@ -89,7 +89,7 @@ impl Line {
         let line = io::stdin().as_fd().try_clone_to_owned()?;
         rustix::net::sockopt::socket_type(&line).map_err(io::Error::from)?;
         rustix::stdio::dup2_stdin(File::open("/dev/null")?).map_err(io::Error::from)?;
-        Self::from_stream(line.into())
+        Self::try_from(line)
     }
 
     /// A second handle to the same end, so that one thread can send while another receives.
@@ -131,11 +131,6 @@ impl Line {
         Ok(Some(Received { message: serde_json::from_slice(&body)?, descriptors }))
     }
 
-    fn from_stream(stream: UnixStream) -> Result<Self, LineError> {
-        stream.set_write_timeout(Some(SEND_TIMEOUT))?;
-        Ok(Self { stream })
-    }
-
     fn receive_header(&mut self) -> Result<Option<(usize, usize, Vec<OwnedFd>)>, LineError> {
         let mut header = [0; HEADER];
         let mut descriptors = Vec::new();
@@ -170,6 +165,17 @@ impl Line {
         }
         close_on_exec(descriptors)?;
         Ok(count)
+    }
+}
+
+/// Makes an end of the line of one end of a Unix socket pair.
+impl TryFrom<OwnedFd> for Line {
+    type Error = LineError;
+
+    fn try_from(socket: OwnedFd) -> Result<Self, LineError> {
+        let stream = UnixStream::from(socket);
+        stream.set_write_timeout(Some(SEND_TIMEOUT))?;
+        Ok(Self { stream })
     }
 }
 
@@ -230,7 +236,7 @@ mod tests {
 
     fn pair() -> (Line, Line) {
         let (ours, theirs) = Line::pair().unwrap();
-        (ours, Line::from_stream(theirs.into()).unwrap())
+        (ours, Line::try_from(theirs).unwrap())
     }
 
     fn serve() -> ToWorker {
