@@ -1,5 +1,7 @@
 //! The hub and its server over real sockets: each test starts one on a port of its own, connects, acts and expects.
 
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
+
 mod support;
 
 mod drain;

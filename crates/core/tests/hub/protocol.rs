@@ -8,8 +8,8 @@ use futures_util::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite;
 
 use crate::support::{
-    CLOSE, CONTINUATION, PING, PONG, PeakMemory, Peer, Plan, TEXT, close, eventually, masked, serve, serve_alone,
-    text,
+    CLOSE, CONTINUATION, PING, PONG, PeakMemory, Peer, Plan, TEXT, close, eventually, masked, serve,
+    serve_alone, text,
 };
 
 /// A violation is answered with its code, and the server ends the stream without waiting for an answer.

@@ -75,7 +75,8 @@ fn one_stalled_reader_among_200_is_closed_with_1013_and_the_others_get_everythin
         for _ in 0..=OTHERS {
             ended.push(server.ended().await);
         }
-        let closed = |ended: &&Ended| matches!(ended, Ended::ByServer(close) if close.code == CloseCode::TRY_AGAIN);
+        let closed =
+            |ended: &&Ended| matches!(ended, Ended::ByServer(close) if close.code == CloseCode::TRY_AGAIN);
         assert_eq!(ended.iter().filter(closed).count(), 1);
     });
 }

@@ -225,9 +225,14 @@ impl Peer {
 
     async fn end_at(&mut self, caller: &Location<'_>) {
         let mut rest = std::mem::take(&mut self.buffer);
-        let read = within(&format!("{caller}: the end of the stream"), self.stream.read_to_end(&mut rest)).await;
+        let read =
+            within(&format!("{caller}: the end of the stream"), self.stream.read_to_end(&mut rest)).await;
         read.unwrap_or_else(|error| panic!("{caller}: wanted the end of the stream, got {error}"));
-        assert!(rest.is_empty(), "{caller}: wanted the end of the stream, got {} bytes: {rest:?}", rest.len());
+        assert!(
+            rest.is_empty(),
+            "{caller}: wanted the end of the stream, got {} bytes: {rest:?}",
+            rest.len()
+        );
     }
 
     /// Waits until the stream has ended in whatever way, and gives what came before.

@@ -9,8 +9,8 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpServer, web, web::ServiceConfig};
 use duplex_core::{
-    CloseCode, CloseFrame, Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket, Stop,
-    Target, Verb, raw_socket,
+    CloseCode, CloseFrame, Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket,
+    Stop, Target, Verb, raw_socket,
 };
 use tokio::{
     runtime,
@@ -49,12 +49,8 @@ pub(crate) struct Plan {
 
 impl Plan {
     pub(crate) fn new() -> Self {
-        let settings = Settings {
-            shards: 2,
-            workers: 1,
-            drain_grace: Duration::from_millis(10),
-            ..Settings::default()
-        };
+        let settings =
+            Settings { shards: 2, workers: 1, drain_grace: Duration::from_millis(10), ..Settings::default() };
         let (driver, script) = (Driver::Server, Script::default());
         Self { driver, settings, script, routes: Arc::new(|_| ()), narrow: false }
     }
@@ -109,7 +105,10 @@ impl Plan {
         self
     }
 
-    pub(crate) fn on_disconnect<F>(mut self, hook: impl Fn(Socket, Ended) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn on_disconnect<F>(
+        mut self,
+        hook: impl Fn(Socket, Ended) -> F + Send + Sync + 'static,
+    ) -> Self
     where
         F: Future<Output = HookResult> + Send + 'static,
     {
@@ -166,7 +165,8 @@ fn run_portable(
         let app = App::new().app_data(app_hub.clone()).configure(standard_routes);
         app.configure(move |config| routes(config))
     };
-    let server = HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener).unwrap();
+    let server =
+        HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener).unwrap();
     let server = server.run();
     let handle = server.handle();
     let run = tokio::spawn(async move {
