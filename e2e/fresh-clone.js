@@ -74,7 +74,10 @@ try {
 	const folder = await clone(run);
 	await tryPage(run, folder);
 	await runTests(run, folder);
+	console.log('\nA fresh clone works.');
+} catch (error) {
+	console.error(`\nA fresh clone does not work: ${error instanceof Error ? error.message : error}`);
+	process.exitCode = 1;
 } finally {
 	await run.end();
 }
-console.log('\nA fresh clone works.');

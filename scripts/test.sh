@@ -43,7 +43,7 @@ part_rust() {
     step 'rustfmt' cargo fmt --all --check
     step 'clippy' cargo clippy --locked --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS='-D warnings' step 'rustdoc' cargo doc --locked --workspace --no-deps --document-private-items
-    step 'cargo test' cargo test --locked --workspace
+    step 'cargo test' cargo test --locked --workspace --no-fail-fast
 }
 
 part_frontend() {
