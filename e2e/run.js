@@ -1,12 +1,13 @@
 // @ts-check
 /**
  * Runs the test files given, or all of them, one after the other. Whatever ends the tests, even Ctrl-C in the middle of
- * one, no process of theirs is left: all of them carry this run's marker.
+ * one, nothing of theirs is left: all their processes carry this run's marker, and all their files lie in one folder.
  */
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MARKER, describeProcesses, marked } from './harness/strays.js';
 
@@ -19,40 +20,58 @@ DUPLEX_CHROMIUM names the browser if it is in no usual place.`;
 
 const marker = randomUUID();
 
+/** Somebody has ended the tests; then it is no mistake of theirs that there is something left. */
+let interrupted = false;
+
 /** @param {string[]} names */
 async function main(names) {
 	if (names.includes('--help') || names.includes('-h')) return console.log(USAGE);
-	process.exitCode = await runTests(await files(names));
+	const paths = await files(names);
+	if (paths === null) return console.error(USAGE);
+	const folder = await mkdtemp(join(tmpdir(), 'duplex-e2e-'));
+	process.exitCode = await runTests(paths, folder);
 	const left = await endAll();
-	if (left.length === 0) return undefined;
+	await rm(folder, { recursive: true, force: true, maxRetries: 5 });
+	if (left.length === 0 || interrupted) return undefined;
 	console.error(`left running, and killed:\n${describeProcesses(left)}`);
 	process.exitCode ||= 1;
 	return undefined;
 }
 
-/** @param {string[]} names */
+/**
+ * @param {string[]} names
+ * @returns {Promise<string[] | null>} Null if there is no such file.
+ */
 async function files(names) {
 	const all = (await readdir(`${HERE}tests`)).filter((name) => name.endsWith('.test.js')).sort();
 	const wanted = names.map((name) => `${basename(name, '.test.js')}.test.js`);
 	const unknown = wanted.find((name) => !all.includes(name));
-	if (unknown !== undefined) throw new Error(`no ${unknown}; there are ${all.join(', ')}`);
-	return (wanted.length > 0 ? wanted : all).map((name) => `tests/${name}`);
+	if (unknown === undefined) {
+		return (wanted.length > 0 ? wanted : all).map((name) => `tests/${name}`);
+	}
+	console.error(`there is no ${unknown}, only ${all.join(', ')}\n`);
+	process.exitCode = 2;
+	return null;
 }
 
 /**
  * @param {string[]} paths
+ * @param {string} folder
  * @returns {Promise<number>} The exit code.
  */
-function runTests(paths) {
+function runTests(paths, folder) {
 	// One at a time: a build, a browser and a dying process group at once would only disturb each other.
 	const flags = ['--test', '--test-concurrency=1', '--test-reporter=spec'];
 	const tests = spawn(process.execPath, [...flags, ...paths], {
 		cwd: HERE,
-		env: { ...process.env, [MARKER]: marker },
+		env: { ...process.env, [MARKER]: marker, TMPDIR: folder },
 		stdio: ['ignore', 'inherit', 'inherit']
 	});
 	for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-		process.once(signal, () => tests.kill(signal));
+		process.once(signal, () => {
+			interrupted = true;
+			tests.kill(signal);
+		});
 	}
 	return new Promise((resolve, reject) => {
 		tests.once('error', reject);

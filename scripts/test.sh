@@ -43,7 +43,7 @@ part_rust() {
     step 'rustfmt' cargo fmt --all --check
     step 'clippy' cargo clippy --locked --workspace --all-targets -- -D warnings
     RUSTDOCFLAGS='-D warnings' step 'rustdoc' cargo doc --locked --workspace --no-deps --document-private-items
-    step 'cargo test' cargo test --locked --workspace
+    step 'cargo test' cargo test --locked --workspace --no-fail-fast
 }
 
 part_frontend() {
@@ -57,7 +57,7 @@ part_frontend() {
 
 part_checks() {
     step 'workspace rules' scripts/check-workspace
-    step 'tests of the rules' node --test --test-reporter=spec scripts/workspace/
+    step 'tests of the rules' node --test --test-reporter=spec scripts/workspace/rules.test.mjs
     # The compiler and the formatter are the front end's.
     step 'front-end packages' install_packages frontend
     step 'browser test packages' install_packages e2e
@@ -151,16 +151,19 @@ install_chromium() {
 }
 
 # Runs a command in a subshell of its own and counts it, or the tests that it says it has run. The subshell is in the
-# background, so that a signal to this script can end it too, and not in a condition, where `set -e` has no effect.
+# background and leads a process group, so that a signal to this script can end all of it. It is not in a condition,
+# where `set -e` would have no effect.
 step() {
     local name=$1 log began=$SECONDS status=0
     shift
     log=$logs/$((++steps))
     printf '%-28s' "$name"
-    ("$@") >"$log" 2>&1 &
-    child=$!
-    wait "$child" || status=$?
-    child=
+    set -m
+    ("$@") >"$log" 2>&1 </dev/null &
+    group=$!
+    set +m
+    wait "$group" || status=$?
+    group=
     local passes failures
     read -r passes failures < <(count "$log")
     if [[ $((passes + failures)) -eq 0 ]]; then passes=1; fi
@@ -225,9 +228,9 @@ summarize() {
 
 interrupted() {
     trap '' INT TERM
-    if [[ -n $child ]]; then
-        kill -TERM "$child" 2>/dev/null || true
-        wait "$child" || true
+    if [[ -n $group ]]; then
+        kill -TERM -- "-$group" 2>/dev/null || true
+        while kill -0 -- "-$group" 2>/dev/null; do sleep 0.1; done
     fi
     exit "$1"
 }
@@ -237,7 +240,7 @@ passed=0
 failed=0
 skipped=()
 failures_named=()
-child=
+group=
 logs=
 
 trap '[[ -z $logs ]] || rm -rf "$logs"' EXIT

@@ -62,6 +62,10 @@ export class Browser {
 		context.setDefaultTimeout(PATIENCE_MS);
 		return new DemoPage(await context.newPage());
 	}
+
+	close() {
+		return this.#browser.close();
+	}
 }
 
 async function findChromium() {

@@ -24,6 +24,7 @@ export class Program {
 	ending = null;
 	/** @type {import('node:child_process').ChildProcess} */
 	#child;
+	#echo;
 	/** @type {Set<() => void>} */
 	#listeners = new Set();
 
@@ -32,9 +33,9 @@ export class Program {
 	 *
 	 * @param {string} command
 	 * @param {string[]} parameters
-	 * @param {{ cwd: string, env: NodeJS.ProcessEnv }} options
+	 * @param {{ cwd: string, env: NodeJS.ProcessEnv, echo?: boolean }} options With `echo`, what it prints is shown too.
 	 */
-	constructor(command, parameters, { cwd, env }) {
+	constructor(command, parameters, { cwd, env, echo = false }) {
 		this.name = [command.split('/').at(-1), ...parameters].join(' ');
 		const child = spawn(command, parameters, {
 			cwd,
@@ -43,6 +44,7 @@ export class Program {
 			stdio: ['ignore', 'pipe', 'pipe']
 		});
 		this.#child = child;
+		this.#echo = echo;
 		this.#read(child.stdout);
 		this.#read(child.stderr);
 		// "close" comes after the last output, but waits for every heir of the pipes; "exit" is the end of the program.
@@ -126,6 +128,7 @@ export class Program {
 		if (stream === null) return;
 		createInterface({ input: stream }).on('line', (line) => {
 			this.lines.push(line);
+			if (this.#echo) console.log(line);
 			if (this.lines.length > LINES_KEPT) {
 				throw new Error(`${this.name} prints without end`);
 			}

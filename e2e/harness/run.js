@@ -64,10 +64,10 @@ export class Run {
 	 *
 	 * @param {string} command
 	 * @param {string[]} [parameters]
-	 * @param {{ cwd?: string, env?: NodeJS.ProcessEnv }} [options]
+	 * @param {{ cwd?: string, env?: NodeJS.ProcessEnv, echo?: boolean }} [options]
 	 */
-	start(command, parameters = [], { cwd = this.folder, env = {} } = {}) {
-		const program = new Program(command, parameters, { cwd, env: this.environment(env) });
+	start(command, parameters = [], { cwd = this.folder, env = {}, echo = false } = {}) {
+		const program = new Program(command, parameters, { cwd, env: this.environment(env), echo });
 		this.#programs.push(program);
 		return program;
 	}
@@ -92,32 +92,31 @@ export class Run {
 		return marked(this.marker);
 	}
 
-	/**
-	 * Ends everything. Fails if there is a process that should have ended with its owner; such a one is killed.
-	 */
-	async end() {
-		/** @type {unknown[]} */
-		const failures = [];
-		for (const ending of this.#endings) {
-			await ending().catch((error) => failures.push(error));
-		}
-		for (const program of this.#programs) {
-			await program.stop().catch((error) => failures.push(error));
-		}
-		await this.#endStrays().catch((error) => failures.push(error));
-		await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
-		if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
-	}
-
-	async #endStrays() {
+	/** Fails if a process of this run is still there after the time that all may take to end. */
+	async assertNothingRuns() {
 		const none = async () => (await this.processes()).length === 0;
 		try {
 			await until('the processes of this run to end', none, END_MS);
 		} catch {
-			const strays = await this.processes();
-			for (const { pid } of strays) kill(pid);
-			if (strays.length > 0) throw new Error(`left running:\n${describeProcesses(strays)}`);
+			const left = await this.processes();
+			if (left.length > 0) {
+				throw new Error(`still there after ${END_MS / 1000} s:\n${describeProcesses(left)}`);
+			}
 		}
+	}
+
+	/** Ends everything. Fails if there is a process that should have ended with its owner; such a one is killed. */
+	async end() {
+		/** @type {unknown[]} */
+		const failures = [];
+		const attempt = (/** @type {Promise<unknown>} */ step) =>
+			step.catch((error) => failures.push(error));
+		for (const ending of this.#endings) await attempt(ending());
+		for (const program of this.#programs) await attempt(program.stop());
+		await attempt(this.assertNothingRuns());
+		for (const { pid } of await this.processes()) kill(pid);
+		await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
+		if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
 	}
 }
 

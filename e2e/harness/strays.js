@@ -15,12 +15,28 @@ export const MARKER = 'DUPLEX_RUN';
  */
 
 /**
+ * How often nothing has to be found until nothing is there. A process that becomes another program shows no environment
+ * for a moment, and one that is born during the search may not be in the list.
+ */
+const LOOKS = 3;
+const BETWEEN_LOOKS_MS = 10;
+
+/**
  * The living processes whose marker is `marker`, or begins with `marker` and a dot.
  *
  * @param {string} marker
  * @returns {Promise<Marked[]>}
  */
 export async function marked(marker) {
+	for (let looks = 1; ; looks += 1) {
+		const found = await look(marker);
+		if (found.length > 0 || looks === LOOKS) return found;
+		await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
+	}
+}
+
+/** @param {string} marker */
+async function look(marker) {
 	const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
 	const found = await Promise.all(pids.map((pid) => inspect(pid, marker)));
 	return found.filter((process) => process !== null);

@@ -9,6 +9,7 @@ import { scenarios } from '../harness/scenario.js';
 import { pageContract } from './page-contract.js';
 
 const API = 'crates/app/src/api.rs';
+const MASTHEAD = 'frontend/src/lib/components/Masthead.svelte';
 const ANSWER = 'Hello world from GET handler';
 
 /** @type {Checkout} */
@@ -41,11 +42,7 @@ scenario('a_foreign_host_is_refused', async () => {
 scenario('an_edited_component_appears_without_a_page_load', async () => {
 	const visitor = await visit();
 	await visitor.establish();
-	await checkout.replace(
-		'frontend/src/lib/components/Masthead.svelte',
-		'<h1>Duplex</h1>',
-		'<h1>Duplex, edited</h1>'
-	);
+	await checkout.replace(MASTHEAD, '<h1>Duplex</h1>', '<h1>Duplex, edited</h1>');
 	await visitor.page.getByRole('heading', { name: 'Duplex, edited' }).waitFor();
 	await visitor.assertNotReloaded();
 	await visitor.state('Connected');
@@ -94,6 +91,11 @@ scenario('a_compile_error_lies_over_every_page_until_it_is_mended', async () => 
 	const third = await browser.visitor();
 	await third.page.goto(server.url);
 	await overlay(third).getByText('mismatched types').first().waitFor();
+
+	// Vite takes down every overlay at an update; this one has to stand again afterwards.
+	await checkout.replace(MASTHEAD, '<h1>Duplex</h1>', '<h1>Duplex, in trouble</h1>');
+	await first.page.getByText('Duplex, in trouble').waitFor();
+	await overlay(first).getByText('mismatched types').first().waitFor();
 
 	// What ran before the mistake still does.
 	await first.state('Connected');

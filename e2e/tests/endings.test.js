@@ -6,9 +6,7 @@ import { delimiter, join } from 'node:path';
 import { Checkout } from '../harness/checkout.js';
 import { DevServer } from '../harness/dev-server.js';
 import { isFree } from '../harness/ports.js';
-import { END_MS } from '../harness/run.js';
 import { scenarios } from '../harness/scenario.js';
-import { describeProcesses } from '../harness/strays.js';
 import { until } from '../harness/wait.js';
 
 /** A compilation on a slow machine. */
@@ -85,7 +83,7 @@ for (const [doing, begin] of Object.entries(occupations)) {
 				const { program, port } = await begin(run);
 				assert.ok((await run.processes()).length > 1, 'nothing runs that could be left');
 				end(program);
-				await gone(run);
+				await run.assertNothingRuns();
 				assert.ok(await isFree(port), `port ${port} is still taken`);
 				await program.ended;
 			} finally {
@@ -102,15 +100,6 @@ function isHeld() {
 			() => false
 		);
 	return until('the work to be held', look, COMPILATION_MS);
-}
-
-/** @param {import('../harness/run.js').Run} run */
-async function gone(run) {
-	try {
-		await until('the end', async () => (await run.processes()).length === 0, END_MS);
-	} catch {
-		assert.fail(`left after ${END_MS / 1000} s:\n${describeProcesses(await run.processes())}`);
-	}
 }
 
 /**

@@ -47,9 +47,10 @@ async fn supervise(settings: Settings) -> anyhow::Result<ExitCode> {
     let watch = Watch::start(&settings.root)?;
     let listeners = Listeners::bind(&settings)?;
     let (events, received) = mpsc::channel(WAITING_EVENTS);
-    let mut supervisor = Supervisor::new(settings, tools, listeners, events)?;
+    let mut supervisor = Supervisor::new(settings, tools, listeners, events.clone())?;
     supervisor.greet();
-    supervisor.serve_until(&mut interrupts, watch, received).await?;
+    let _watching = Task::spawn(async move |_| watch.report(events).await);
+    supervisor.serve_until(&mut interrupts, received).await?;
     tokio::select! {
         () = supervisor.stop() => Ok(ExitCode::SUCCESS),
         // The end of this process is the end of everything it guards.
@@ -133,7 +134,6 @@ impl Supervisor {
     async fn serve_until(
         &mut self,
         interrupts: &mut Interrupts,
-        mut watch: Watch,
         mut events: mpsc::Receiver<Event>,
     ) -> anyhow::Result<()> {
         let (mut state, actions) = State::start(Instant::now());
@@ -141,7 +141,6 @@ impl Supervisor {
         loop {
             let event = tokio::select! {
                 () = interrupts.next() => return Ok(()),
-                changes = watch.next() => Event::Changed(changes),
                 event = events.recv() => event.context("no more events")?,
             };
             if let Event::WorkerEnded(run, _) = event {

@@ -9,7 +9,9 @@ use anyhow::Context as _;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
+
+use crate::state::Event;
 
 /// An editor's save is several events, a few milliseconds apart.
 const QUIET: Duration = Duration::from_millis(60);
@@ -78,8 +80,14 @@ impl Watch {
         Ok(Self { pending, _watcher: watcher })
     }
 
-    /// Waits for changes and for the quiet after them.
-    pub(crate) async fn next(&mut self) -> Changes {
+    /// Reports changes for as long as somebody listens.
+    pub(crate) async fn report(mut self, events: mpsc::Sender<Event>) {
+        while events.send(Event::Changed(self.next().await)).await.is_ok() {}
+    }
+
+    /// Waits for changes and for the quiet after them. Not cancel-safe: whoever gives up waiting has taken the sign that
+    /// there are changes, and leaves them where nobody looks.
+    async fn next(&mut self) -> Changes {
         loop {
             self.pending.more.notified().await;
             let settle =
