@@ -1,13 +1,21 @@
 //! The portable driver: a socket below a plain `HttpServer`, which does not give it away. `actix-ws` does the
 //! handshake and writes; what the client sends goes through our own codec on the shard, by a pipe.
+//!
+//! What it cannot do: actix ends TCP its own way, after its `client_disconnect_timeout`, and it has no limit on the time
+//! of a write, so a peer that reads nothing keeps its TCP connection until the kernel gives it up.
 
 use std::{
     cell::RefCell,
     io::{self, IoSlice},
+    pin::Pin,
     task::{Context, Poll},
 };
 
-use actix_web::{FromRequest, HttpRequest, HttpResponse, dev, web};
+use actix_web::{
+    FromRequest, HttpRequest, HttpResponse,
+    body::{BodySize, BoxBody, MessageBody},
+    dev, web,
+};
 use bytes::{Buf, Bytes};
 use bytestring::ByteString;
 use futures_util::{StreamExt, future::BoxFuture};
@@ -18,25 +26,51 @@ use crate::codec::{self, Opcode};
 /// Chunks that may be on their way in each direction; a chunk is what one read or one write has.
 const CHUNKS: usize = 8;
 
-/// Answers an upgrade request and carries the bytes; the shard's end of the pipe goes to `join`.
-pub(crate) fn open(request: &HttpRequest, payload: web::Payload, join: impl FnOnce(Pipe)) -> HttpResponse {
+/// Answers an upgrade request. When the answer has passed all middleware and is being sent, the bytes are carried, and
+/// the shard's end of the pipe goes to `join`; if it is replaced on its way, nothing happens.
+pub(crate) fn open(
+    request: &HttpRequest,
+    payload: web::Payload,
+    join: impl FnOnce(Pipe) + 'static,
+) -> HttpResponse {
     // The real payload is ours; actix-ws gets an empty one, and with it nothing to decode.
     let empty = web::Payload::from_request(request, &mut dev::Payload::None).into_inner();
     let (response, session, _) = match empty.and_then(|empty| actix_ws::handle(request, empty)) {
         Ok(handled) => handled,
         Err(error) => return HttpResponse::from_error(error),
     };
-    let (to_shard, from_worker) = mpsc::channel(CHUNKS);
-    let (to_worker, from_shard) = mpsc::channel(CHUNKS);
-    actix_web::rt::spawn(carry_in(payload, to_shard));
-    actix_web::rt::spawn(carry_out(from_shard, session));
-    join(Pipe {
-        incoming: RefCell::new(from_worker),
-        unread: RefCell::default(),
-        outgoing: RefCell::new(Some(to_worker)),
-        room: RefCell::default(),
-    });
-    response
+    let begin = move || {
+        let (to_shard, from_worker) = mpsc::channel(CHUNKS);
+        let (to_worker, from_shard) = mpsc::channel(CHUNKS);
+        actix_web::rt::spawn(carry_in(payload, to_shard));
+        actix_web::rt::spawn(carry_out(from_shard, session));
+        join(Pipe::new(from_worker, to_worker));
+    };
+    response.map_body(|_, body| Opening { body, begin: Some(Box::new(begin)) }.boxed())
+}
+
+/// The body of a 101: the frames to the client. The first look at it is the sign that the answer is on its way.
+struct Opening {
+    body: BoxBody,
+    begin: Option<Box<dyn FnOnce()>>,
+}
+
+impl MessageBody for Opening {
+    type Error = <BoxBody as MessageBody>::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(begin) = self.begin.take() {
+            begin();
+        }
+        Pin::new(&mut self.body).poll_next(context)
+    }
 }
 
 /// The shard's end: reads what the worker received, and gives it whole frames to write.
@@ -48,6 +82,15 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
+    fn new(incoming: mpsc::Receiver<Bytes>, outgoing: mpsc::Sender<Bytes>) -> Self {
+        Self {
+            incoming: RefCell::new(incoming),
+            unread: RefCell::default(),
+            outgoing: RefCell::new(Some(outgoing)),
+            room: RefCell::default(),
+        }
+    }
+
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut unread = self.unread.borrow_mut();
         if unread.is_empty()
@@ -98,9 +141,14 @@ impl Pipe {
     }
 }
 
-/// Ends with the client's stream, or when the shard is no longer interested.
+/// Ends with the client's stream, or when the shard has let the connection go.
 async fn carry_in(mut payload: web::Payload, to_shard: mpsc::Sender<Bytes>) {
-    while let Some(Ok(chunk)) = payload.next().await {
+    loop {
+        let chunk = tokio::select! {
+            chunk = payload.next() => chunk,
+            () = to_shard.closed() => return,
+        };
+        let Some(Ok(chunk)) = chunk else { return };
         if to_shard.send(chunk).await.is_err() {
             return;
         }

@@ -39,7 +39,9 @@ pub trait Hooks: Send + Sync + 'static {
         ready(Ok(Identity::anonymous()))
     }
 
-    /// A connection has opened. What is sent here arrives before anything else.
+    /// A connection has opened. What is sent to it here comes first: what its user or everybody is sent meanwhile waits
+    /// until this hook has ended (or is more than [`Limits::queue_bytes`](crate::Limits)). A channel speaks as soon as
+    /// it is subscribed to.
     fn on_connect(&self, socket: &Socket) -> impl Future<Output = HookResult> + Send {
         let _ = socket;
         ready(Ok(()))

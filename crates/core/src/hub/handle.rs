@@ -227,10 +227,18 @@ impl Hub {
         self.shared.inboxes[shard].push(early, Letter::Accept(Box::new(newcomer)));
     }
 
+    /// A connection's `on_connect` hook has ended: behind what it sent, the connection gets what it shares with others.
+    pub(crate) fn arrive(&self, connection: ConnectionId) {
+        self.inbox_of(connection).push(0, Letter::Arrive(connection));
+    }
+
     /// Ends a connection behind everything that is in its shard's inbox.
     pub(crate) fn end(&self, connection: ConnectionId, end: End) {
-        let shard = connection.shard(self.shared.inboxes.len());
-        self.shared.inboxes[shard].push(0, Letter::End { connection, end });
+        self.inbox_of(connection).push(0, Letter::End { connection, end });
+    }
+
+    fn inbox_of(&self, connection: ConnectionId) -> &Inbox {
+        &self.shared.inboxes[connection.shard(self.shared.inboxes.len())]
     }
 
     /// No new sockets from now on.

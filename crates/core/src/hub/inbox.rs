@@ -77,6 +77,11 @@ impl Inbox {
         drop(self.letters.send(Envelope { letter, bytes }));
     }
 
+    /// The shard is gone; there will never be room again.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.letters.is_closed()
+    }
+
     /// Resolves when the shard has taken letters out. Await it only after a failed [`reserve`](Self::reserve) that
     /// came *after* this call's future was enabled, or the wake-up may be missed.
     pub(crate) fn room(&self) -> tokio::sync::futures::Notified<'_> {
@@ -117,6 +122,14 @@ impl InboxReader {
     /// Whether the next [`receive`](Self::receive) would not have to wait.
     pub(crate) fn has_more(&self) -> bool {
         !self.letters.is_empty()
+    }
+}
+
+/// Whoever waits for room learns that there will be none.
+impl Drop for InboxReader {
+    fn drop(&mut self) {
+        self.letters.close();
+        self.gauge.room.notify_waiters();
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tokio::time::timeout;
 
-use super::{Hub, HubError, Target, Verb};
+use super::{Hub, HubError, Target, Verb, inbox::Room};
 use crate::{
     Channel, ConnectionId,
     codec::{self, Opcode},
@@ -99,7 +99,7 @@ impl Hub {
     fn post_subscription(&self, connection: ConnectionId, channel: &Channel) -> Result<(), Refused> {
         let shard = connection.shard(self.shared.inboxes.len());
         let mut stripe = self.shared.audience.lock(channel);
-        let room = self.shared.inboxes[shard].reserve(0, true).ok_or(Refused::Full(shard))?;
+        let room = self.reserve(shard, 0, true)?;
         room.push(Letter::Subscribe { connection, channel: channel.clone() })
             .map_err(|_| Refused::Stopped)?;
         self.shared.audience.join(&mut stripe, channel, shard);
@@ -122,6 +122,12 @@ impl Hub {
         }
     }
 
+    fn reserve(&self, shard: usize, payload: usize, urgent: bool) -> Result<Room<'_>, Refused> {
+        let inbox = &self.shared.inboxes[shard];
+        let refused = || if inbox.is_closed() { Refused::Stopped } else { Refused::Full(shard) };
+        inbox.reserve(payload, urgent).ok_or_else(refused)
+    }
+
     /// All of the shards get the letter, or none of them.
     fn post_to(
         &self,
@@ -130,15 +136,14 @@ impl Hub {
         urgent: bool,
         mut letter: impl FnMut() -> Letter,
     ) -> Result<(), Refused> {
-        let reserve =
-            |shard: usize| self.shared.inboxes[shard].reserve(payload, urgent).ok_or(Refused::Full(shard));
+        let reserve = |shard: usize| self.reserve(shard, payload, urgent);
         let rooms = shards.map(reserve).collect::<Result<Vec<_>, _>>()?;
         rooms.into_iter().try_for_each(|room| room.push(letter())).map_err(|_| Refused::Stopped)
     }
 
     /// Posts a letter that cannot be made twice; it stays in its place until there is room.
     pub(super) fn post_once(&self, shard: usize, letter: &mut Option<Letter>) -> Result<(), Refused> {
-        let room = self.shared.inboxes[shard].reserve(0, true).ok_or(Refused::Full(shard))?;
+        let room = self.reserve(shard, 0, true)?;
         let Some(letter) = letter.take() else { return Ok(()) };
         room.push(letter).map_err(|_| Refused::Stopped)
     }

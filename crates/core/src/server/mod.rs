@@ -13,7 +13,8 @@ use std::{cell::Cell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, ti
 use actix_http::{Extensions, HttpService, Request, Response, body::BoxBody};
 use actix_server::ServerBuilder;
 use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, apply_fn_factory, fn_factory, fn_service, map_config,
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service,
+    map_config,
 };
 use actix_web::{
     App, Error,
@@ -227,7 +228,8 @@ where
         let (app, hub, gate, leaving) = (app.clone(), hub.clone(), gate.clone(), leaving.clone());
         let (keep_alive, head_timeout) = (settings.keep_alive, settings.head_timeout);
         builder = builder.listen("duplex", listener, move || {
-            let (plain, for_upgrades) = (entry(&app, &hub, &gate), (app.clone(), hub.clone(), gate.clone()));
+            let plain = entry(&app, &hub, &gate).map(upgrade::break_no_promise);
+            let for_upgrades = (app.clone(), hub.clone(), gate.clone());
             let upgrade = fn_factory(move || {
                 let (app, hub, gate) = &for_upgrades;
                 let service = entry(app, hub, gate).new_service(());

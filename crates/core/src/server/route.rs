@@ -49,8 +49,8 @@ async fn admit(request: &HttpRequest, hub: &Hub) -> Result<(Admitted, header::He
         let refusal = Refusal::forbidden("pages of this origin may not open a socket here");
         return Err(refusal.into_response());
     }
-    let place = if hub.is_draining() { None } else { hub.enter() };
-    let place = place.ok_or_else(unavailable)?;
+    // First the place, then the question: a drain that begins in between waits for this socket.
+    let place = hub.enter().filter(|_| !hub.is_draining()).ok_or_else(unavailable)?;
     let runner = hub.runner().ok_or_else(unavailable)?;
     let identity = runner.authenticate(request).await.map_err(Refusal::into_response)?;
     let id = ConnectionId::new(u8::try_from(place.shard()).unwrap_or(u8::MAX));

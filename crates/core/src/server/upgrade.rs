@@ -64,12 +64,19 @@ async fn give_away(
     Ok(())
 }
 
-async fn refuse(framed: Framed<TcpStream, h1::Codec>, mut response: Response<BoxBody>) -> Result<(), Error> {
-    // A 101 without a ticket would promise a protocol that nobody speaks.
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        log::error!("a handler answered 101 without a ticket; see duplex_core::Takeover");
-        response = HttpResponse::InternalServerError().body("internal error\n").into();
+/// A 101 that gives no socket away would promise a protocol that nobody speaks.
+pub(crate) fn break_no_promise(response: Response<BoxBody>) -> Response<BoxBody> {
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return response;
     }
+    log::error!(
+        "a handler answered 101 without a ticket, or to a request that upgrades nothing; see Takeover"
+    );
+    HttpResponse::InternalServerError().body("internal error\n").into()
+}
+
+async fn refuse(framed: Framed<TcpStream, h1::Codec>, response: Response<BoxBody>) -> Result<(), Error> {
+    let mut response = break_no_promise(response);
     response.head_mut().set_connection_type(ConnectionType::Close);
     let framed = h1::SendResponse::new(framed, response.map_body(|_, body| Sendable(body))).await?;
     // Bytes that nobody has read would turn the close into a reset, which can overtake the answer.

@@ -42,11 +42,15 @@ pub(super) struct Connection {
     pub(super) transport: Transport,
     /// The channels it is subscribed to, and its index among each one's subscribers.
     pub(super) channels: RefCell<Vec<(Channel, usize)>>,
+    /// Its index among its user's connections.
+    pub(super) user_index: Cell<usize>,
     /// In the list of connections to be flushed at the end of a batch.
     pub(super) dirty: Cell<bool>,
     /// A hook runs, so nothing is read, and silence means nothing.
     pub(super) hook_runs: Cell<bool>,
     outbound: RefCell<Outbound>,
+    /// What was sent to many while `on_connect` was at work; nothing when it has ended.
+    held: RefCell<Option<Outbound>>,
     phase: Cell<Phase>,
     /// When a connection that closes is given up.
     deadline: Cell<Option<Instant>>,
@@ -69,9 +73,11 @@ impl Connection {
             socket,
             transport,
             channels: RefCell::default(),
+            user_index: Cell::new(0),
             dirty: Cell::new(false),
             hook_runs: Cell::new(false),
             outbound: RefCell::default(),
+            held: RefCell::new(Some(Outbound::default())),
             phase: Cell::new(Phase::Open),
             deadline: Cell::new(None),
             ended: RefCell::new(None),
@@ -126,6 +132,28 @@ impl Connection {
             Ok(false) => self.give_up_on_slow_consumer(),
             // The task meets the same error when it reads, and ends the connection.
             Err(_) => self.wake(),
+        }
+    }
+
+    /// Keeps a frame until `on_connect` has ended; false if that is the case. When it becomes too much to keep, the
+    /// connection counts as arrived.
+    pub(super) fn hold(&self, frame: &Bytes) -> bool {
+        let mut held = self.held.borrow_mut();
+        let Some(waiting) = held.as_mut() else { return false };
+        if waiting.push(frame.clone(), self.queue_bytes).is_ok() {
+            return true;
+        }
+        drop(held);
+        self.arrive();
+        false
+    }
+
+    /// `on_connect` has ended: what was held goes out behind what the hook has sent.
+    pub(super) fn arrive(&self) {
+        let held = self.held.borrow_mut().take();
+        if self.phase.get() == Phase::Open {
+            self.outbound.borrow_mut().append_all(held.unwrap_or_default());
+            self.flush_or_wake();
         }
     }
 
@@ -236,7 +264,10 @@ impl Connection {
         if idle {
             self.close(CloseFrame::new(CloseCode::NORMAL, "idle for too long"));
         } else if let Some(pinged) = self.pinged.get() {
-            if now.duration_since(pinged) >= limits.pong_timeout {
+            // A peer that takes what is written is alive, however long the ping has to wait behind it.
+            if self.outbound.borrow_mut().take_progress() {
+                self.pinged.set(Some(now));
+            } else if now.duration_since(pinged) >= limits.pong_timeout {
                 self.close(CloseFrame::new(CloseCode::AWAY, "no answer to a ping"));
             }
         } else if now.duration_since(self.heard.get()) >= limits.ping_interval {

@@ -27,6 +27,8 @@ pub(crate) enum Letter {
     Unsubscribe { connection: ConnectionId, channel: Channel },
     /// Close connections.
     Disconnect { target: Target, close: CloseFrame },
+    /// The `on_connect` hook of a connection has ended well; what it sent is before this letter.
+    Arrive(ConnectionId),
     /// A connection's own task asks for its end: behind everything its hooks have asked for.
     End { connection: ConnectionId, end: End },
     /// Say who is here.

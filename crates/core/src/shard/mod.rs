@@ -138,7 +138,12 @@ impl Shard {
                     .iter()
                     .for_each(|connection| self.give(connection, &frame));
             }
-            Letter::Send { to, frame } => self.each(&to, |connection| self.give(connection, &frame)),
+            Letter::Send { to: Target::Connection(id), frame } => {
+                if let Some(connection) = self.roster.borrow().get(id) {
+                    self.give(connection, &frame);
+                }
+            }
+            Letter::Send { to, frame } => self.each(&to, |connection| self.offer(connection, &frame)),
             Letter::Subscribe { connection, channel } => {
                 let subscribed =
                     self.roster.borrow_mut().subscribe(connection, &channel, self.limits.max_channels);
@@ -154,6 +159,11 @@ impl Shard {
             Letter::Disconnect { target, close } => {
                 self.each(&target, |connection| connection.close(close.clone()))
             }
+            Letter::Arrive(connection) => {
+                if let Some(connection) = self.roster.borrow().get(connection) {
+                    connection.arrive();
+                }
+            }
             Letter::End { connection, end } => {
                 if let Some(connection) = self.roster.borrow().get(connection) {
                     connection.end(end);
@@ -165,6 +175,13 @@ impl Shard {
             }
             Letter::Drain { close, spread } => self.drain(close, spread),
             Letter::Stop => self.stopped.set(true),
+        }
+    }
+
+    /// Gives a connection a frame that it did not ask for: it waits until the connection's `on_connect` hook has ended.
+    fn offer(&self, connection: &Rc<Connection>, frame: &Bytes) {
+        if !connection.hold(frame) {
+            self.give(connection, frame);
         }
     }
 

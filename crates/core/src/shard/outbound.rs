@@ -23,6 +23,8 @@ pub(crate) struct Outbound {
     bytes: usize,
     /// Part of the first frame is written: it has to be finished whatever happens.
     started: bool,
+    /// Something that waited has been written since somebody asked.
+    progress: bool,
 }
 
 /// The consumer reads too slowly: what waited before this frame was over the budget.
@@ -80,7 +82,7 @@ impl Outbound {
     }
 
     /// Queues a frame if what waits before it is within `budget` bytes.
-    fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
+    pub(crate) fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
         if self.bytes + self.frames.len() * FRAME_BYTES > budget {
             return Err(Slow);
         }
@@ -92,6 +94,16 @@ impl Outbound {
     pub(crate) fn append(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
+    }
+
+    /// Queues all that waits in another queue, which was admitted there.
+    pub(crate) fn append_all(&mut self, other: Self) {
+        other.frames.into_iter().for_each(|frame| self.append(frame));
+    }
+
+    /// Whether anything that waited has been written since the last call.
+    pub(crate) fn take_progress(&mut self) -> bool {
+        mem::take(&mut self.progress)
     }
 
     /// Forgets what waits, all but the rest of a frame that is partly written.
@@ -127,6 +139,7 @@ impl Outbound {
 
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
+        self.progress |= written > 0;
         while let Some(first) = self.frames.front_mut() {
             if written < first.len() {
                 first.advance(written);

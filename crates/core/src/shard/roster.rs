@@ -9,7 +9,7 @@ use crate::{Channel, ConnectionId};
 #[derive(Default)]
 pub(super) struct Roster {
     connections: HashMap<ConnectionId, Rc<Connection>>,
-    users: HashMap<String, Vec<ConnectionId>>,
+    users: HashMap<String, Vec<Rc<Connection>>>,
     channels: HashMap<Channel, Vec<Rc<Connection>>>,
 }
 
@@ -17,7 +17,9 @@ impl Roster {
     pub(super) fn add(&mut self, connection: &Rc<Connection>) {
         let id = connection.socket.id();
         if let Some(user) = connection.socket.identity().user_id() {
-            self.users.entry(user.to_owned()).or_default().push(id);
+            let others = self.users.entry(user.to_owned()).or_default();
+            connection.user_index.set(others.len());
+            others.push(Rc::clone(connection));
         }
         self.connections.insert(id, Rc::clone(connection));
     }
@@ -26,13 +28,8 @@ impl Roster {
     pub(super) fn remove(&mut self, connection: &Rc<Connection>) -> Vec<Channel> {
         let id = connection.socket.id();
         self.connections.remove(&id);
-        if let Some(user) = connection.socket.identity().user_id()
-            && let Some(ids) = self.users.get_mut(user)
-        {
-            ids.retain(|other| *other != id);
-            if ids.is_empty() {
-                self.users.remove(user);
-            }
+        if let Some(user) = connection.socket.identity().user_id() {
+            self.remove_from_user(user, connection.user_index.get());
         }
         let subscriptions = connection.channels.take();
         subscriptions.iter().for_each(|(channel, index)| self.remove_subscriber(channel, *index));
@@ -48,8 +45,7 @@ impl Roster {
     }
 
     pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Rc<Connection>> {
-        let ids = self.users.get(user).map(Vec::as_slice).unwrap_or_default();
-        ids.iter().filter_map(|id| self.connections.get(id))
+        self.users.get(user).map(Vec::as_slice).unwrap_or_default().iter()
     }
 
     pub(super) fn subscribers(&self, channel: &Channel) -> &[Rc<Connection>] {
@@ -86,6 +82,18 @@ impl Roster {
         drop(subscriptions);
         self.remove_subscriber(&channel, index);
         true
+    }
+
+    /// The user's last connection takes the free place, and is told so.
+    fn remove_from_user(&mut self, user: &str, index: usize) {
+        let Some(connections) = self.users.get_mut(user) else { return };
+        connections.swap_remove(index);
+        if let Some(moved) = connections.get(index) {
+            moved.user_index.set(index);
+        }
+        if connections.is_empty() {
+            self.users.remove(user);
+        }
     }
 
     /// The last subscriber takes the free place, and is told so.

@@ -10,6 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::{Buf, BytesMut};
 use tokio::sync::oneshot;
 
 use super::{
@@ -35,7 +36,7 @@ pub(super) struct ConnectionTask {
     shard: Rc<Shard>,
     decoder: Decoder,
     /// Bytes that came in and wait for a hook to end.
-    unread: Vec<u8>,
+    unread: BytesMut,
     hook: Option<RunningHook>,
     /// The peer has said its last: nothing is decoded any more.
     deaf: bool,
@@ -45,8 +46,26 @@ pub(super) struct ConnectionTask {
 }
 
 struct RunningHook {
-    name: &'static str,
+    hook: Hook,
     answer: oneshot::Receiver<Result<(), HookFailure>>,
+}
+
+/// The hooks of an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hook {
+    Connect,
+    Message,
+    Disconnect,
+}
+
+impl Hook {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Connect => "on_connect",
+            Self::Message => "on_message",
+            Self::Disconnect => "on_disconnect",
+        }
+    }
 }
 
 /// What a step of the task came to.
@@ -66,14 +85,14 @@ impl ConnectionTask {
             decoder: Decoder::new(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes)),
             connection,
             shard,
-            unread: early.to_vec(),
+            unread: early.into(),
             hook: None,
             deaf: false,
             failed: false,
             disconnected: false,
         };
         let progress = task.shard.runner.on_connect(&task.connection.socket);
-        task.follow("on_connect", progress);
+        task.follow(Hook::Connect, progress);
         task
     }
 
@@ -81,13 +100,13 @@ impl ConnectionTask {
         if self.flush(context).is_err() {
             self.connection.give_up();
         }
-        if let Some(hook) = &mut self.hook {
-            let Poll::Ready(answer) = Pin::new(&mut hook.answer).poll(context) else { return Step::Wait };
-            let name = hook.name;
+        if let Some(running) = &mut self.hook {
+            let Poll::Ready(answer) = Pin::new(&mut running.answer).poll(context) else { return Step::Wait };
+            let hook = running.hook;
             self.hook = None;
             self.connection.forgive_silence();
             let lost = Err(HookFailure::Panicked("the application runtime has stopped".to_owned()));
-            self.settle(name, answer.unwrap_or(lost));
+            self.settle(hook, answer.unwrap_or(lost));
             return Step::Again;
         }
         if self.connection.phase() == Phase::Gone { self.end() } else { self.read(context) }
@@ -111,7 +130,7 @@ impl ConnectionTask {
         }
         self.shard.forget(&self.connection);
         let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
-        self.follow("on_disconnect", progress);
+        self.follow(Hook::Disconnect, progress);
         Step::Again
     }
 
@@ -122,7 +141,9 @@ impl ConnectionTask {
         }
         if !self.unread.is_empty() {
             let mut unread = mem::take(&mut self.unread);
-            self.take_in(&mut unread);
+            let used = self.take_in(&mut unread);
+            unread.advance(used);
+            self.unread = unread;
             return Step::Again;
         }
         match self.connection.transport.poll_read_ready(context) {
@@ -133,7 +154,8 @@ impl ConnectionTask {
         let read = BUFFER.with_borrow_mut(|buffer| {
             let read = self.connection.transport.try_read(buffer)?;
             self.connection.hear();
-            self.take_in(&mut buffer[..read]);
+            let used = self.take_in(&mut buffer[..read]);
+            self.unread.extend_from_slice(&buffer[used..read]);
             Ok::<_, io::Error>(read)
         });
         match read {
@@ -145,22 +167,22 @@ impl ConnectionTask {
         Step::Again
     }
 
-    /// Decodes bytes until they are used up or a hook has to be waited for; the rest is kept.
-    fn take_in(&mut self, mut input: &mut [u8]) {
-        while !self.deaf {
+    /// Decodes bytes until they are used up or a hook has to be waited for. Returns how many are done with.
+    fn take_in(&mut self, bytes: &mut [u8]) -> usize {
+        let length = bytes.len();
+        let mut input = bytes;
+        while !self.deaf && self.hook.is_none() {
             match self.decoder.decode(&mut input) {
-                Ok(None) => return,
+                Ok(None) => return length,
                 Ok(Some(event)) => self.handle(event),
                 Err(violation) => {
                     log::debug!("connection {} broke the protocol: {violation}", self.connection.socket.id());
                     self.last_word(End::Violation(violation.into()));
                 }
             }
-            if self.hook.is_some() {
-                self.unread = input.to_vec();
-                return;
-            }
         }
+        // Behind the peer's last word nothing counts.
+        if self.deaf { length } else { length - input.len() }
     }
 
     fn handle(&mut self, event: Event) {
@@ -179,24 +201,30 @@ impl ConnectionTask {
         }
         self.connection.note_message();
         let progress = self.shard.runner.on_message(&self.connection.socket, message);
-        self.follow("on_message", progress);
+        self.follow(Hook::Message, progress);
     }
 
-    fn follow(&mut self, name: &'static str, progress: Progress) {
+    fn follow(&mut self, hook: Hook, progress: Progress) {
         match progress {
-            Progress::Done(result) => self.settle(name, result),
+            Progress::Done(result) => self.settle(hook, result),
             Progress::Running(answer) => {
                 self.connection.hook_runs.set(true);
-                self.hook = Some(RunningHook { name, answer });
+                self.hook = Some(RunningHook { hook, answer });
             }
         }
     }
 
-    fn settle(&mut self, name: &str, result: Result<(), HookFailure>) {
-        let Err(failure) = result else { return };
-        log::error!("hook {name} of connection {} failed: {failure}", self.connection.socket.id());
-        self.failed = true;
-        self.post(End::HookFailed);
+    fn settle(&mut self, hook: Hook, result: Result<(), HookFailure>) {
+        let socket = &self.connection.socket;
+        match result {
+            Ok(()) if hook == Hook::Connect => socket.hub().arrive(socket.id()),
+            Ok(()) => {}
+            Err(failure) => {
+                log::error!("hook {} of connection {} failed: {failure}", hook.name(), socket.id());
+                self.failed = true;
+                self.post(End::HookFailed);
+            }
+        }
     }
 
     fn last_word(&mut self, end: End) {

@@ -12,7 +12,7 @@ use actix_web::{
 };
 use duplex_core::{HostPolicy, Identity, OriginPolicy, Refusal, Stop, raw_socket};
 
-use crate::support::{Plan, Request, Response, eventually, serve, within};
+use crate::support::{Driver, Plan, Request, Response, eventually, serve, within};
 
 /// The answer to a request that the hub must not hear of.
 #[track_caller]
@@ -257,6 +257,12 @@ fn with_middleware() -> Plan {
 #[test]
 fn middleware_that_refuses_after_the_route_has_its_way() {
     let response = refusal(with_middleware(), Request::upgrade("/replaced"));
+    assert_eq!((response.status, response.body.as_str()), (402, "pay first"));
+}
+
+#[test]
+fn middleware_that_refuses_after_the_route_has_its_way_below_a_plain_server_too() {
+    let response = refusal(with_middleware().driver(Driver::Portable), Request::upgrade("/replaced"));
     assert_eq!((response.status, response.body.as_str()), (402, "pay first"));
 }
 

@@ -109,6 +109,18 @@ fn middleware_that_replaces_the_101_drops_the_ticket() {
     });
 }
 
+#[test]
+fn a_plain_request_cannot_be_taken_over() {
+    let plan = Plan::new().routes(|config| {
+        let take = || async { switching(Takeover::raw(|_| unreachable_takeover())) };
+        config.route("/take", web::get().to(take));
+    });
+    serve(plan, async |server| {
+        let mut peer = server.connect().await;
+        assert_eq!(peer.ask(&Request::new("GET /take HTTP/1.1")).await.status, 500);
+    });
+}
+
 fn unreachable_takeover() {
     panic!("the socket must not be taken");
 }

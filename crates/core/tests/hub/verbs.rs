@@ -1,11 +1,12 @@
 //! What the hub's verbs do, from hooks, handlers and tasks.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, sync::Arc};
 
 use actix_web::{HttpResponse, web};
 use duplex_core::{
     CloseCode, CloseFrame, Ended, Hub, HubError, Identity, MAX_CHANNEL_BYTES, Message, Socket, Target, Verb,
 };
+use tokio::sync::{Notify, mpsc};
 
 use crate::support::{Peer, Plan, Request, Running, eventually, serve, within};
 
@@ -305,6 +306,58 @@ fn a_background_task_pushes_to_sockets() {
             peer.expect_text("\"from a task\"").await;
         }
         task.await.unwrap().unwrap();
+    });
+}
+
+#[test]
+fn what_on_connect_sends_comes_before_what_others_are_sent_too() {
+    let (asked, mut asking) = mpsc::unbounded_channel();
+    let go_on = Arc::new(Notify::new());
+    let gate = Arc::clone(&go_on);
+    let plan = with_users().on_connect(move |socket| {
+        let (asked, gate) = (asked.clone(), Arc::clone(&gate));
+        async move {
+            asked.send(())?;
+            gate.notified().await;
+            Ok(socket.send("welcome").await?)
+        }
+    });
+    serve(plan, async |server| {
+        let mut peer = server.open_as(&Request::upgrade("/socket?ada")).await;
+        within("on_connect", asking.recv()).await.unwrap();
+        server.hub.send_all("to all").await.unwrap();
+        server.hub.send_user("ada", "to ada").await.unwrap();
+        // The letters are in the inbox before the hook goes on.
+        server.hub.connections().await.unwrap();
+        go_on.notify_one();
+        for text in ["welcome", "to all", "to ada"] {
+            peer.expect_text(text).await;
+        }
+    });
+}
+
+#[test]
+fn too_much_to_wait_for_a_slow_on_connect_does_not_wait() {
+    let go_on = Arc::new(Notify::new());
+    let gate = Arc::clone(&go_on);
+    let plan = Plan::new().limits(|limits| limits.queue_bytes = 1000).on_connect(move |_| {
+        let gate = Arc::clone(&gate);
+        async move {
+            gate.notified().await;
+            Ok(())
+        }
+    });
+    serve(plan, async |server| {
+        let mut peer = server.open().await;
+        server.connected().await;
+        let texts = ["1", "2", "3"].map(|text| text.repeat(600));
+        for text in &texts {
+            server.hub.send_all(text.clone()).await.unwrap();
+        }
+        for text in &texts {
+            peer.expect_text(text).await;
+        }
+        go_on.notify_one();
     });
 }
 
