@@ -10,7 +10,8 @@ pub struct Limits {
     /// Bytes of one message from a client, all its fragments together; more closes with 1009. Default 1 MiB.
     pub max_message_bytes: usize,
     /// Bytes that may wait for one connection before it counts as a slow consumer and is closed with 1013. A message
-    /// is admitted when what waits *before* it fits, so one message may be larger than this. Default 1 MiB.
+    /// is admitted when what waits *before* it fits, so one message may be larger than this. Each frame counts 64 bytes
+    /// beside its own. Default 1 MiB.
     pub queue_bytes: usize,
     /// Bytes that may wait in the inbox of one shard before publishers have to wait. Default 64 MiB.
     pub inbox_bytes: usize,
@@ -27,7 +28,8 @@ pub struct Limits {
     pub ping_interval: Duration,
     /// How long the answer to a ping may take before the connection counts as dead. Default 10 s.
     pub pong_timeout: Duration,
-    /// A connection whose peer sends no message for this long is closed with 1000. Default: never.
+    /// A connection whose peer sends no message for this long is closed with 1000. Waiting for a hook does not count.
+    /// Default: never.
     pub idle_timeout: Option<Duration>,
     /// How long a closing connection has for the close handshake and its last bytes. Default 5 s.
     pub close_timeout: Duration,

@@ -180,14 +180,16 @@ impl Hub {
     /// Everybody who is connected, in no particular order. Connections that open or close meanwhile may be missing.
     ///
     /// # Errors
-    /// See [`HubError`].
+    /// See [`HubError`]. A shard that does not answer within [`Limits::inbox_deadline`](crate::Limits) is overloaded.
     pub async fn connections(&self) -> Result<Vec<ConnectionInfo>, HubError> {
+        let patience = self.shared.settings.limits.inbox_deadline;
         let mut everybody = Vec::with_capacity(self.count());
         for shard in 0..self.shared.inboxes.len() {
             let (reply, answer) = oneshot::channel();
             let mut letter = Some(Letter::List(reply));
             self.retry(|| self.post_once(shard, &mut letter)).await?;
-            everybody.extend(answer.await.map_err(|_| HubError::Stopped)?);
+            let answer = timeout(patience, answer).await.map_err(|_| HubError::Overloaded(patience))?;
+            everybody.extend(answer.map_err(|_| HubError::Stopped)?);
         }
         Ok(everybody)
     }

@@ -113,6 +113,11 @@ impl InboxReader {
         letters.extend(envelopes.into_iter().map(|envelope| envelope.letter));
         true
     }
+
+    /// Whether the next [`receive`](Self::receive) would not have to wait.
+    pub(crate) fn has_more(&self) -> bool {
+        !self.letters.is_empty()
+    }
 }
 
 impl Gauge {

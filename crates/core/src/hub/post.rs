@@ -1,7 +1,7 @@
 //! The way of a verb to the shards: to all of those it concerns or to none, with patience while an inbox is full.
 
 use bytes::Bytes;
-use tokio::time::Instant;
+use tokio::time::timeout;
 
 use super::{Hub, HubError, Target, Verb};
 use crate::{
@@ -63,7 +63,7 @@ impl Hub {
             Err(Refused::Full(shard)) => shard,
         };
         let patience = self.shared.settings.limits.inbox_deadline;
-        tokio::time::timeout_at(Instant::now() + patience, self.wait_and_retry(shard, attempt))
+        timeout(patience, self.wait_and_retry(shard, attempt))
             .await
             .unwrap_or(Err(HubError::Overloaded(patience)))
     }

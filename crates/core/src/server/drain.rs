@@ -80,12 +80,17 @@ impl Drain {
         log::info!("stopping: {} sockets to close", self.hub.count());
         self.handle.pause().await;
         self.gate.leave();
-        tokio::join!(self.hub.drain(stop), sleep(self.settings.drain_grace));
+        // Sockets are not the HTTP server's any more, so both end side by side and share the deadline.
+        tokio::join!(self.hub.drain(stop), self.finish_requests());
+        self.hub.end_shards();
+    }
+
+    async fn finish_requests(&self) {
+        sleep(self.settings.drain_grace).await;
         let deadline = self.settings.drain_deadline;
         if timeout(deadline, self.handle.stop(true)).await.is_err() {
             log::warn!("requests still run after {deadline:?}; they are cut off");
             self.handle.stop(false).await;
         }
-        self.hub.end_shards();
     }
 }

@@ -58,9 +58,7 @@ pub(crate) fn check(request: &HttpRequest) -> Result<HeaderValue, HandshakeError
     if request.version() < Version::HTTP_11 {
         return Err(HandshakeError::HttpVersion);
     }
-    if !has_token(request, &header::UPGRADE, "websocket")
-        || !has_token(request, &header::CONNECTION, "upgrade")
-    {
+    if !asks_for_websocket(request) || !has_token(request, &header::CONNECTION, "upgrade") {
         return Err(HandshakeError::NoUpgrade);
     }
     if has_body(request) {
@@ -99,6 +97,13 @@ fn with_header(status: StatusCode, name: HeaderName, value: &'static str) -> Htt
 fn has_token(request: &HttpRequest, name: &HeaderName, token: &str) -> bool {
     let values = request.headers().get_all(name).filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| item.trim().eq_ignore_ascii_case(token))
+}
+
+/// actix gives the bytes behind a request away only when a whole header says `websocket`. In a list with other
+/// protocols the answer would be a promise that cannot be kept, and every client that speaks WebSocket asks for it alone.
+fn asks_for_websocket(request: &HttpRequest) -> bool {
+    let mut values = request.headers().get_all(header::UPGRADE);
+    values.any(|value| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket")))
 }
 
 fn only<'a>(request: &'a HttpRequest, name: &HeaderName) -> Option<&'a HeaderValue> {
@@ -144,6 +149,7 @@ mod tests {
             (request().method(Method::POST), HandshakeError::Method),
             (request().version(Version::HTTP_10), HandshakeError::HttpVersion),
             (request().insert_header((header::UPGRADE, "notwebsocket")), HandshakeError::NoUpgrade),
+            (request().insert_header((header::UPGRADE, "h2c, websocket")), HandshakeError::NoUpgrade),
             (request().insert_header((header::CONNECTION, "keep-alive")), HandshakeError::NoUpgrade),
             (request().insert_header((header::CONTENT_LENGTH, "3")), HandshakeError::Body),
             (request().insert_header((header::TRANSFER_ENCODING, "chunked")), HandshakeError::Body),

@@ -8,7 +8,7 @@ mod route;
 mod takeover;
 mod upgrade;
 
-use std::{future::Future, io, net::TcpListener, pin::Pin, rc::Rc, time::Duration};
+use std::{cell::Cell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, time::Duration};
 
 use actix_http::{Extensions, HttpService, Request, Response, body::BoxBody};
 use actix_server::ServerBuilder;
@@ -63,6 +63,7 @@ pub struct Server {
     settings: Settings,
     hub: Hub,
     unstarted: Unstarted,
+    hub_is_known: Cell<bool>,
     stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
     ready: Box<dyn FnOnce() + Send>,
 }
@@ -77,6 +78,9 @@ pub enum ServeError {
     /// The hub did not start.
     #[error(transparent)]
     Hub(#[from] HubStartError),
+    /// The settings were to be changed when the hub, which goes by them, was in use already.
+    #[error("the server's settings cannot be changed after its hub has been asked for")]
+    TooLate,
     /// A socket or thread failed.
     #[error("the server failed: {0}")]
     Io(#[from] io::Error),
@@ -115,13 +119,35 @@ impl Server {
             settings,
             hub,
             unstarted,
+            hub_is_known: Cell::new(false),
             stop: Box::pin(drain::signalled()),
             ready: Box::new(|| ()),
         })
     }
 
+    /// Changes the settings that the program has chosen: the place for limits that belong to the application.
+    ///
+    /// ```
+    /// # use duplex_core::{ServeError, Server};
+    /// fn smaller(server: Server) -> Result<Server, ServeError> {
+    ///     server.configure(|settings| settings.limits.max_message_bytes = 64 * 1024)
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ServeError::Hub`] when a limit makes no sense, [`ServeError::TooLate`] after [`hub`](Self::hub).
+    pub fn configure(mut self, change: impl FnOnce(&mut Settings)) -> Result<Self, ServeError> {
+        if self.hub_is_known.get() {
+            return Err(ServeError::TooLate);
+        }
+        change(&mut self.settings);
+        (self.hub, self.unstarted) = Hub::prepare(self.settings.clone())?;
+        Ok(self)
+    }
+
     /// The hub, for the application's set-up: background tasks may use it before the server runs.
     pub fn hub(&self) -> Hub {
+        self.hub_is_known.set(true);
         self.hub.clone()
     }
 
@@ -155,7 +181,8 @@ impl Server {
         T: AppEntry<B>,
         B: MessageBody + 'static,
     {
-        let Self { listeners, settings, hub, unstarted, stop, ready } = self;
+        let Self { listeners, settings, hub, unstarted, stop, ready, .. } = self;
+        announce(&settings);
         hub.run(unstarted, hooks)?;
         let gate = Gate::new(settings.hosts.clone());
         let builder = actix_server::Server::build()
@@ -169,6 +196,18 @@ impl Server {
         drain.serve(server, stop).await?;
         Ok(())
     }
+}
+
+fn announce(settings: &Settings) {
+    let limits = &settings.limits;
+    log::info!(
+        "{} shards, {} workers; at most {} sockets, messages of {} bytes, {} bytes waiting for a socket",
+        settings.shards,
+        settings.workers,
+        limits.max_connections,
+        limits.max_message_bytes,
+        limits.queue_bytes,
+    );
 }
 
 fn listen<T, B>(
@@ -263,5 +302,32 @@ fn guard(stream: &TcpStream) {
     let keepalive = keepalive.and(socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));
     if let Err(error) = keepalive {
         log::debug!("cannot set TCP timeouts: {error}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server() -> Server {
+        Server::new(Settings::default(), vec![TcpListener::bind("127.0.0.1:0").unwrap()]).unwrap()
+    }
+
+    #[test]
+    fn settings_can_be_changed_until_the_hub_is_in_use() {
+        let server = server().configure(|settings| settings.limits.max_message_bytes = 7).unwrap();
+        assert_eq!(server.hub().settings().limits.max_message_bytes, 7);
+        assert!(matches!(server.configure(|_| ()), Err(ServeError::TooLate)));
+    }
+
+    #[test]
+    fn a_changed_limit_that_makes_no_sense_is_refused() {
+        let refused = server().configure(|settings| settings.limits.max_connections = 0);
+        assert!(matches!(refused, Err(ServeError::Hub(HubStartError::Limit(_)))));
+    }
+
+    #[test]
+    fn a_server_needs_something_to_listen_on() {
+        assert!(matches!(Server::new(Settings::default(), vec![]), Err(ServeError::NoListener)));
     }
 }

@@ -42,11 +42,10 @@ where
         Err(error) => HttpResponse::from_error(error).into(),
     };
     let ticket = Takeover::detach(&mut response.extensions_mut());
-    match ticket {
-        Some(ticket) if response.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            give_away(framed, response, ticket).await
-        }
-        _ => refuse(framed, response).await,
+    // A ticket that is not used is dropped here, and with it what it holds, such as a place in the hub.
+    match ticket.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS) {
+        Some(ticket) => give_away(framed, response, ticket).await,
+        None => refuse(framed, response).await,
     }
 }
 

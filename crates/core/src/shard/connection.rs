@@ -209,10 +209,11 @@ impl Connection {
         self.spoken.set(self.heard.get());
     }
 
-    /// A hook has ended; while it ran nothing could be heard.
+    /// A hook has ended; while it ran nothing could be heard, and the peer may have waited for it before it goes on.
     pub(super) fn forgive_silence(&self) {
         self.hook_runs.set(false);
         self.hear();
+        self.spoken.set(self.heard.get());
     }
 
     /// Looks at the clock: gives up closing connections, pings silent ones, closes dead and idle ones.
@@ -251,7 +252,7 @@ impl Connection {
         self.ended.borrow_mut().get_or_insert(ended);
         self.phase.set(self.phase.get().max(phase));
         if self.deadline.get().is_none() {
-            self.deadline.set(Some(Instant::now() + self.close_timeout));
+            self.deadline.set(Instant::now().checked_add(self.close_timeout));
         }
         self.wake();
     }

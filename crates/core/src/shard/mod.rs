@@ -94,6 +94,11 @@ impl Shard {
         let mut letters = Vec::new();
         while !self.stopped.get() && inbox.receive(&mut letters).await {
             self.work_off(&mut letters);
+            if inbox.has_more() {
+                // The sockets have their turn too: without it a flood of letters would fill the queues of connections
+                // that read well, and close them as slow.
+                tokio::task::yield_now().await;
+            }
         }
     }
 

@@ -13,6 +13,9 @@ use super::transport::Transport;
 /// Frames that one vectored write takes at most.
 const SLICES: usize = 32;
 
+/// What a frame costs beside its bytes: its place in the queue, and an allocation of its own where it is not shared.
+const FRAME_BYTES: usize = 64;
+
 /// A queue of frames. An empty one owns no memory.
 #[derive(Default)]
 pub(crate) struct Outbound {
@@ -68,7 +71,7 @@ impl Outbound {
 
     /// Queues a frame if what waits before it is within `budget` bytes.
     pub(crate) fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
-        if self.bytes > budget {
+        if self.bytes + self.frames.len() * FRAME_BYTES > budget {
             return Err(Slow);
         }
         self.append(frame);
@@ -136,6 +139,14 @@ mod tests {
         let mut outbound = Outbound::default();
         assert_eq!(outbound.push(Bytes::from(vec![0; 1000]), 10), Ok(()));
         assert_eq!(outbound.push(Bytes::from_static(b"x"), 10), Err(Slow));
+    }
+
+    #[test]
+    fn many_small_frames_count_for_what_they_cost() {
+        let mut outbound = Outbound::default();
+        let admitted =
+            (0..1000).take_while(|_| outbound.push(Bytes::from_static(b"xx"), 6600).is_ok()).count();
+        assert_eq!(admitted, 101);
     }
 
     #[test]

@@ -39,6 +39,8 @@ pub(super) struct ConnectionTask {
     hook: Option<RunningHook>,
     /// The peer has said its last: nothing is decoded any more.
     deaf: bool,
+    /// A hook has failed: no further message is handled, even before the letter that ends the connection is back.
+    failed: bool,
     disconnected: bool,
 }
 
@@ -67,6 +69,7 @@ impl ConnectionTask {
             unread: early.to_vec(),
             hook: None,
             deaf: false,
+            failed: false,
             disconnected: false,
         };
         let progress = task.shard.runner.on_connect(&task.connection.socket);
@@ -170,8 +173,8 @@ impl ConnectionTask {
     }
 
     fn message(&mut self, message: Message) {
-        // What comes behind our close frame has come too late.
-        if self.connection.phase() != Phase::Open {
+        // What comes behind our close frame, or behind a failure, has come too late.
+        if self.failed || self.connection.phase() != Phase::Open {
             return;
         }
         self.connection.note_message();
@@ -192,6 +195,7 @@ impl ConnectionTask {
     fn settle(&mut self, name: &str, result: Result<(), HookFailure>) {
         let Err(failure) = result else { return };
         log::error!("hook {name} of connection {} failed: {failure}", self.connection.socket.id());
+        self.failed = true;
         self.post(End::HookFailed);
     }
 

@@ -1,6 +1,11 @@
 //! The hub and its server over real sockets: each test starts one on a port of its own, connects, acts and expects.
 
-#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "all of this is test code, and clippy knows only the functions that are marked as tests"
+)]
 
 mod support;
 

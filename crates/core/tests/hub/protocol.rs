@@ -251,7 +251,9 @@ fn a_peer_that_never_hangs_up_after_the_closing_is_cut_off() {
     let plan = Plan::new().limits(|limits| limits.close_timeout = Duration::from_millis(100));
     serve(plan, async |server| {
         let mut peer = server.open().await;
-        peer.close(1000).await;
+        peer.send(close(1000, "")).await;
+        peer.expect_close(1000).await;
+        peer.expect_end().await;
         // The peer's own direction is still open.
         let Ended::ByPeer(_) = server.ended().await else { panic!("the peer has closed it") };
         eventually("its place", || server.hub.count() == 0).await;
@@ -285,7 +287,7 @@ fn a_ping_flood_by_a_peer_that_does_not_read_is_bounded() {
                 break;
             }
         }
-        eventually("the end of the flooding peer", || server.hub.count() == 0).await;
+        drop(peer);
         let Ended::ByServer(close) = server.ended().await else { panic!("the server has closed it") };
         assert_eq!(close.code, CloseCode::TRY_AGAIN);
         assert!(memory.growth() < 8 * limits.queue_bytes, "{} bytes", memory.growth());
@@ -315,6 +317,7 @@ fn a_maintained_client_gets_on() {
         while let Some(message) = client.next().await {
             assert!(message.unwrap().is_close());
         }
+        drop(client);
         assert_eq!(server.message().await, Message::from("text"));
         assert_eq!(server.ended().await, Ended::ByPeer(None));
     });

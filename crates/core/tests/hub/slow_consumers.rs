@@ -71,6 +71,7 @@ fn one_stalled_reader_among_200_is_closed_with_1013_and_the_others_get_everythin
         assert!(texts < BATCHES * BATCH);
         stalled.send(crate::support::close(1013, "")).await;
         stalled.expect_end().await;
+        drop(stalled);
         let mut ended = Vec::new();
         for _ in 0..=OTHERS {
             ended.push(server.ended().await);
@@ -124,7 +125,7 @@ fn one_message_larger_than_the_budget_is_delivered() {
     let plan = Plan::new().narrow().limits(|limits| limits.queue_bytes = 1000);
     serve(plan, async |server| {
         let (mut peer, socket) = server.open_known().await;
-        let large = vec![7; 3 << 20];
+        let large = vec![7; 1 << 20];
         socket.send(Message::from(large.clone())).await.unwrap();
         assert!(peer.frame().await.payload == large);
         peer.echo("still here").await;
@@ -171,5 +172,21 @@ fn a_slow_consumer_gets_whole_frames_only() {
             server.hub.connections().await.unwrap();
             assert_eq!(read_on(&mut peer).await.0, 1013, "texts of {size} bytes");
         }
+    });
+}
+
+#[test]
+fn a_flood_of_publications_does_not_make_a_new_socket_slow() {
+    serve(subscribing().settings(|settings| settings.shards = 1), async |server| {
+        let hub = server.hub.clone();
+        let flood = tokio::spawn(async move {
+            while hub.publish("news", "flood").await.is_ok() {
+                tokio::task::yield_now().await;
+            }
+        });
+        for _ in 0..50 {
+            server.open().await.expect_text("\"flood\"").await;
+        }
+        flood.abort();
     });
 }

@@ -112,12 +112,3 @@ fn middleware_that_replaces_the_101_drops_the_ticket() {
 fn unreachable_takeover() {
     panic!("the socket must not be taken");
 }
-
-#[test]
-fn a_plain_request_cannot_be_taken_over() {
-    serve(plan(), async |server| {
-        let mut peer = server.connect().await;
-        let response = peer.ask(&Request::new("GET /raw HTTP/1.1")).await;
-        assert_eq!(response.status, 500, "{response:?}");
-    });
-}

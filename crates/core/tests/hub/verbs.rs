@@ -366,23 +366,3 @@ fn connections_that_come_and_go_leave_nothing_behind() {
         assert!(within("the list", server.hub.connections()).await.unwrap().is_empty());
     });
 }
-
-#[test]
-fn a_message_to_all_does_not_overtake_what_on_connect_sends() {
-    let plan = Plan::new().on_connect(async |socket| {
-        tokio::task::yield_now().await;
-        Ok(socket.send("welcome").await?)
-    });
-    serve(plan, async |server| {
-        let hub = server.hub.clone();
-        let noise = tokio::spawn(async move {
-            while hub.send_all("noise").await.is_ok() {
-                tokio::task::yield_now().await;
-            }
-        });
-        for _ in 0..50 {
-            server.open().await.expect_text("welcome").await;
-        }
-        noise.abort();
-    });
-}

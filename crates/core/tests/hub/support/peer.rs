@@ -190,7 +190,7 @@ impl Peer {
         }
     }
 
-    /// Expects a close frame, answers it, and expects the server to end the stream.
+    /// Expects a close frame, answers it, expects the server to end the stream, and hangs up.
     #[track_caller]
     pub(crate) fn expect_closing(&mut self, code: u16) -> impl Future<Output = String> {
         let caller = Location::caller();
@@ -200,11 +200,12 @@ impl Peer {
             assert_eq!((frame.opcode, frame.payload.get(..2)), expected, "{caller}: wanted close {code}");
             self.send(masked(CLOSE, true, &frame.payload)).await;
             self.end_at(caller).await;
+            self.end_writing().await;
             String::from_utf8(frame.payload[2..].to_vec()).unwrap()
         }
     }
 
-    /// Closes as a client should, and expects the same code back, and the server to end the stream first.
+    /// Closes as a client should, and expects the same code back and the server to end the stream first, and hangs up.
     #[track_caller]
     pub(crate) fn close(&mut self, code: u16) -> impl Future<Output = ()> {
         let caller = Location::caller();
@@ -214,6 +215,7 @@ impl Peer {
             let expected = Frame { opcode: CLOSE, payload: code.to_be_bytes().to_vec() };
             assert_eq!(frame, expected, "{caller}: wanted the same code back");
             self.end_at(caller).await;
+            self.end_writing().await;
         }
     }
 

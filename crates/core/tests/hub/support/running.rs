@@ -9,8 +9,7 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpServer, web, web::ServiceConfig};
 use duplex_core::{
-    CloseCode, CloseFrame, Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket,
-    Stop, Target, Verb, raw_socket,
+    Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket, Stop, raw_socket,
 };
 use tokio::{
     runtime,
@@ -165,15 +164,18 @@ fn run_portable(
         let app = App::new().app_data(app_hub.clone()).configure(standard_routes);
         app.configure(move |config| routes(config))
     };
-    let server =
-        HttpServer::new(app).workers(1).disable_signals().shutdown_timeout(1).listen(listener).unwrap();
+    let server = HttpServer::new(app)
+        .workers(1)
+        .disable_signals()
+        .client_disconnect_timeout(Duration::ZERO)
+        .shutdown_timeout(1)
+        .listen(listener)
+        .unwrap();
     let server = server.run();
     let handle = server.handle();
     let run = tokio::spawn(async move {
         let serving = tokio::spawn(server);
-        let _ = stopping.await;
-        let close = CloseFrame::new(CloseCode::AWAY, "");
-        stop_hub.apply(Verb::Disconnect { target: Target::All, close }).await.unwrap();
+        stop_hub.stop(stopping.await.unwrap_or(Stop::Shutdown)).await;
         handle.stop(true).await;
         serving.await.unwrap().map_err(|error| error.to_string())
     });
