@@ -136,7 +136,8 @@ fn an_on_connect_that_fails_closes_its_connection_with_1011_and_no_other() {
         async move { fail(&how).await }
     });
     serve(plan, async |server| {
-        let (mut other, _) = server.open_known().await;
+        let mut other = server.open().await;
+        other.echo("connected").await;
         for failure in FAILURES {
             *how.lock().unwrap() = failure;
             let mut peer = server.open().await;

@@ -177,16 +177,28 @@ fn a_slow_consumer_gets_whole_frames_only() {
 
 #[test]
 fn a_flood_of_publications_does_not_make_a_new_socket_slow() {
-    serve(subscribing().settings(|settings| settings.shards = 1), async |server| {
-        let hub = server.hub.clone();
-        let flood = tokio::spawn(async move {
-            while hub.publish("news", "flood").await.is_ok() {
-                tokio::task::yield_now().await;
-            }
-        });
+    let plan = Plan::new().on_connect(async |socket| {
+        socket.subscribe("a").await?;
+        Ok(socket.subscribe("b").await?)
+    });
+    let plan = plan.settings(|settings| settings.shards = 1).limits(|limits| {
+        limits.queue_bytes = 128 << 10;
+        limits.close_timeout = CLOSE_TIMEOUT;
+    });
+    serve(plan, async |server| {
+        let flood = || {
+            let hub = server.hub.clone();
+            tokio::spawn(async move {
+                // Two channels by turns, so that nothing can be joined.
+                while hub.publish("a", "flood").await.is_ok() && hub.publish("b", "flood").await.is_ok() {
+                    tokio::task::consume_budget().await;
+                }
+            })
+        };
+        let floods = [flood(), flood()];
         for _ in 0..50 {
             server.open().await.expect_text("\"flood\"").await;
         }
-        flood.abort();
+        floods.iter().for_each(tokio::task::JoinHandle::abort);
     });
 }
