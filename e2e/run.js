@@ -68,7 +68,8 @@ function runTests(paths, folder) {
 		stdio: ['ignore', 'inherit', 'inherit']
 	});
 	for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM', 'SIGHUP'])) {
-		process.once(signal, () => {
+		// More than once, because whoever is impatient must not end what clears up.
+		process.on(signal, () => {
 			interrupted = true;
 			tests.kill(signal);
 		});

@@ -152,10 +152,12 @@ install_chromium() {
 
 # Runs a command in a subshell of its own and counts it, or the tests that it says it has run. The subshell is in the
 # background and leads a process group, so that a signal to this script can end all of it. It is not in a condition,
-# where `set -e` would have no effect.
+# where `set -e` would have no effect. Several parts may name the same step, which then runs once.
 step() {
     local name=$1 log began=$SECONDS status=0
     shift
+    if [[ -n ${seen[$name]-} ]]; then return; fi
+    seen[$name]=1
     log=$logs/$((++steps))
     printf '%-28s' "$name"
     set -m
@@ -235,6 +237,7 @@ interrupted() {
     exit "$1"
 }
 
+declare -A seen=()
 steps=0
 passed=0
 failed=0

@@ -105,6 +105,11 @@ export class Run {
 		}
 	}
 
+	/** Kills everything that still runs, so that it cannot disturb what comes next. */
+	async killAll() {
+		for (const { pid } of await this.processes()) kill(pid);
+	}
+
 	/** Ends everything. Fails if there is a process that should have ended with its owner; such a one is killed. */
 	async end() {
 		/** @type {unknown[]} */
@@ -114,7 +119,7 @@ export class Run {
 		for (const ending of this.#endings) await attempt(ending());
 		for (const program of this.#programs) await attempt(program.stop());
 		await attempt(this.assertNothingRuns());
-		for (const { pid } of await this.processes()) kill(pid);
+		await this.killAll();
 		await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
 		if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('\n'));
 	}

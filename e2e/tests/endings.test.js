@@ -87,6 +87,7 @@ for (const [doing, begin] of Object.entries(occupations)) {
 				assert.ok(await isFree(port), `port ${port} is still taken`);
 				await program.ended;
 			} finally {
+				await run.killAll();
 				await checkout.restore();
 			}
 		});
