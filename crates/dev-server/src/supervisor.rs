@@ -143,8 +143,10 @@ impl Supervisor {
                 () = interrupts.next() => return Ok(()),
                 event = events.recv() => event.context("no more events")?,
             };
-            if let Event::WorkerEnded(run, _) = event {
-                self.workers.remove(&run);
+            match event {
+                Event::WorkerEnded(run, _) => drop(self.workers.remove(&run)),
+                Event::WorkerReady(run, _) => self.workers.get_mut(&run).map_or((), Worker::note_ready),
+                _ => {}
             }
             let actions = state.handle(event, Instant::now());
             self.act(actions, &state)?;
@@ -276,6 +278,7 @@ impl Supervisor {
     /// Stops in order: workers, so that their sockets are closed properly, then Vite, then what is being built.
     async fn stop(&mut self) {
         self.terminal.say("stopping");
+        self.workers.retain(|_, worker| worker.serves());
         for worker in self.workers.values_mut() {
             worker.tell(&ToWorker::Stop);
         }

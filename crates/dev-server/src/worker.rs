@@ -35,6 +35,7 @@ pub(crate) struct Launch<'a> {
 pub(crate) struct Worker {
     line: Line,
     task: Task,
+    serves: bool,
 }
 
 impl Launch<'_> {
@@ -65,7 +66,7 @@ impl Launch<'_> {
             drop(program);
             let _ = events.send(Event::WorkerEnded(run, how)).await;
         });
-        Ok(Worker { line, task })
+        Ok(Worker { line, task, serves: false })
     }
 }
 
@@ -73,6 +74,16 @@ impl Worker {
     /// Says something to it. If that fails the worker is dying or stuck, and its end or a timer tells about that.
     pub(crate) fn tell(&mut self, message: &ToWorker) {
         let _ = self.line.send(message, &[]);
+    }
+
+    /// Notes that it accepts connections.
+    pub(crate) fn note_ready(&mut self) {
+        self.serves = true;
+    }
+
+    /// Whether it has anything to finish: one that never served can be killed.
+    pub(crate) fn serves(&self) -> bool {
+        self.serves
     }
 
     /// Waits until it has ended by itself.
