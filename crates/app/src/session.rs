@@ -2,10 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_web::{
-    HttpRequest,
-    cookie::{self, Cookie, CookieJar, Key, SameSite},
-};
+use actix_web::HttpRequest;
+use cookie::{Cookie, CookieJar, Key, SameSite};
 use duplex_core::Environment;
 use serde::{Deserialize, Serialize};
 
