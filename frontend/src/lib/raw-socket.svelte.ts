@@ -8,8 +8,10 @@ const STABLE_AFTER_MS = 5_000;
 const CONNECT_DEADLINE_MS = 10_000;
 
 const NORMAL_CLOSURE = 1000;
+const GOING_AWAY = 1001;
 const ABNORMAL_CLOSURE = 1006;
 const POLICY_VIOLATION = 1008;
+const SERVICE_RESTART = 1012;
 
 /** `closed` until asked to open, `waiting` between two attempts. */
 export type SocketState = 'closed' | 'connecting' | 'open' | 'waiting';
@@ -137,6 +139,8 @@ export class RawSocket {
 
 	#ended(ending: Ending): void {
 		this.#abandon();
+		// Nothing has failed: a server that stops or swaps its code in good order is not to be kept waiting for.
+		if (ending.code === GOING_AWAY || ending.code === SERVICE_RESTART) this.#backoff.reset();
 		if (!isFinal(ending.code)) return this.#wait(ending);
 		this.#settle();
 		this.#options.stopped?.(ending);

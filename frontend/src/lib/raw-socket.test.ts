@@ -247,6 +247,20 @@ describe('the back-off', () => {
 		expect(reset).toHaveBeenCalledOnce();
 	});
 
+	test.each([1001, 1012])('begins anew when the server says that it goes (%i)', async (code) => {
+		const backoff = new Backoff(() => 0);
+		const delays: number[] = [];
+		const next = backoff.next.bind(backoff);
+		backoff.next = () => delays[delays.push(next()) - 1] ?? NaN;
+		const { events } = open({ backoff });
+		for (let restart = 0; restart < 4; restart += 1) {
+			expect(await events.next()).toBe('opened');
+			(await server.connections.next()).close(code);
+			expect(await events.next()).toBe(`interrupted ${code}`);
+		}
+		expect(delays).toEqual([125, 125, 125, 125]);
+	});
+
 	test('also follows a handshake that is never answered', async () => {
 		vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
 		const silent = createServer();
