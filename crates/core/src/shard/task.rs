@@ -26,6 +26,10 @@ use crate::{
 /// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
 const READ_BYTES: usize = 64 * 1024;
 
+/// Reads before the other connections of the shard have their turn: one client that floods it with small messages delays
+/// the others by what these bytes take. As a rule there is nothing left for a second one.
+const READS_PER_TURN: usize = 2;
+
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
@@ -72,6 +76,8 @@ impl Hook {
 enum Step {
     /// Something has changed: look again.
     Again,
+    /// Bytes were read, and there may be more.
+    Read,
     /// Nothing can be done until somebody wakes the task.
     Wait,
     /// All is over.
@@ -160,7 +166,7 @@ impl ConnectionTask {
         });
         match read {
             Ok(0) => self.connection.give_up(),
-            Ok(_) => {}
+            Ok(_) => return Step::Read,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
             Err(_) => self.connection.give_up(),
         }
@@ -244,9 +250,17 @@ impl Future for ConnectionTask {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.connection.register(context.waker());
+        let mut reads = 0;
         loop {
             match self.step(context) {
                 Step::Again => {}
+                Step::Read => {
+                    reads += 1;
+                    if reads == READS_PER_TURN {
+                        context.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
                 Step::Wait => return Poll::Pending,
                 Step::End => return Poll::Ready(()),
             }
