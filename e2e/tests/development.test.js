@@ -6,6 +6,7 @@ import { Checkout } from '../harness/checkout.js';
 import { DevServer } from '../harness/dev-server.js';
 import { get } from '../harness/http.js';
 import { scenarios } from '../harness/scenario.js';
+import { until } from '../harness/wait.js';
 import { pageContract } from './page-contract.js';
 
 const API = 'crates/app/src/api.rs';
@@ -61,8 +62,7 @@ scenario('an_edited_handler_answers_after_the_save_and_the_page_keeps_its_state'
 
 	await visitor.entry('connection', /^No connection \(code 1012: the server restarts\)/);
 	await visitor.entry('connection', /^Connected$/, { after: 1 });
-	await visitor.request.click();
-	await visitor.entry('request', /Hello from an edited handler/);
+	await answered(visitor, /Hello from an edited handler/);
 	assert.equal(await visitor.message.inputValue(), 'half a sentence');
 	await visitor.assertNotReloaded();
 
@@ -72,8 +72,7 @@ scenario('an_edited_handler_answers_after_the_save_and_the_page_keeps_its_state'
 	// The old worker still answers what it gets until it has closed its sockets.
 	await server.swap(() => checkout.restore());
 	await visitor.entry('connection', /^Connected$/, { after: 2 });
-	await visitor.request.click();
-	await visitor.entry('request', /Hello world from GET handler/);
+	await answered(visitor, /Hello world from GET handler/);
 	await visitor.assertNotReloaded();
 	visitor.assertNoErrors();
 	await visitor.close();
@@ -109,14 +108,30 @@ scenario('a_compile_error_lies_over_every_page_until_it_is_mended', async () => 
 	await first.assertNotReloaded();
 	await second.assertNotReloaded();
 	await first.entry('connection', /^Connected$/, { after: 1 });
-	await first.request.click();
-	await first.entry('request', /mended/);
+	await answered(first, /mended/);
 	await server.swap(() => checkout.restore());
 	for (const visitor of [first, second, third]) {
 		visitor.assertNoErrors();
 		await visitor.close();
 	}
 });
+
+/**
+ * Asks until the answer is the one of the new code: a worker that retires goes on answering on the connections it has,
+ * for as long as it takes clients to learn that they are to open new ones.
+ *
+ * @param {import('../harness/demo-page.js').DemoPage} visitor
+ * @param {RegExp} text
+ */
+async function answered(visitor, text) {
+	let asked = await visitor.count('request', /./);
+	await until(`the answer ${text}`, async () => {
+		await visitor.request.click();
+		const answer = await visitor.entry('request', /./, { after: asked });
+		asked += 1;
+		return text.test(answer);
+	});
+}
 
 /** @param {import('../harness/demo-page.js').DemoPage} visitor */
 function overlay(visitor) {

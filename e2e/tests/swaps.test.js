@@ -38,8 +38,11 @@ scenario('ten_swaps_fail_no_request_and_tell_every_socket', async () => {
 		answer = next;
 		const codes = Promise.all(sockets.map(({ closed }) => closed));
 		assert.deepEqual(await within('the sockets to be closed', codes), Array(SOCKETS).fill(1012));
-		// The sockets have been closed, so the old worker has stopped accepting.
-		assert.equal(JSON.parse((await get(server.port, '/api/test')).body).message, next);
+		// The old worker has been told to stop accepting, which its accepting thread may hear a moment later.
+		await until(`the answer of worker ${swap}`, async () => {
+			const { message } = JSON.parse((await get(server.port, '/api/test')).body);
+			return message === next;
+		});
 	}
 	await until(
 		`${REQUESTS} requests`,
