@@ -28,6 +28,8 @@ const FLAGS = [
 export class Browser {
 	/** @type {import('playwright-core').Browser} */
 	#browser;
+	/** @type {DemoPage[]} */
+	#visitors = [];
 
 	/** @param {import('playwright-core').Browser} browser */
 	constructor(browser) {
@@ -45,7 +47,9 @@ export class Browser {
 			env: /** @type {Record<string, string>} */ (Object.fromEntries(environment))
 		});
 		run.atEnd(() => browser.close());
-		return new Browser(browser);
+		const started = new Browser(browser);
+		run.explain(() => started.#transcript());
+		return started;
 	}
 
 	/**
@@ -60,11 +64,19 @@ export class Browser {
 			reducedMotion: 'reduce'
 		});
 		context.setDefaultTimeout(PATIENCE_MS);
-		return new DemoPage(await context.newPage());
+		const visitor = new DemoPage(await context.newPage());
+		this.#visitors.push(visitor);
+		return visitor;
 	}
 
 	close() {
 		return this.#browser.close();
+	}
+
+	/** What the pages that are open have written to their consoles. */
+	#transcript() {
+		const open = this.#visitors.filter(({ page }) => !page.isClosed());
+		return open.map(({ page, console }) => `--- ${page.url()}\n${console.join('\n')}`).join('\n');
 	}
 }
 

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
+import { until } from './wait.js';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
@@ -11,6 +12,8 @@ export class DemoPage {
 	page;
 	/** Errors of scripts, and what was written to the console as an error. @type {string[]} */
 	errors = [];
+	/** Everything that was written to the console, with its kind. @type {string[]} */
+	console = [];
 	/** The value that marks this load of the page. */
 	#mark = Math.random();
 
@@ -19,6 +22,7 @@ export class DemoPage {
 		this.page = page;
 		page.on('pageerror', (error) => this.errors.push(String(error)));
 		page.on('console', (message) => {
+			this.console.push(`${message.type()}: ${message.text()}`);
 			if (message.type() === 'error') this.errors.push(message.text());
 		});
 	}
@@ -67,6 +71,14 @@ export class DemoPage {
 			() => document.querySelector('button:not([disabled])') !== null
 		);
 		await this.page.evaluate((mark) => Object.assign(window, { duplexMark: mark }), this.#mark);
+		return this;
+	}
+
+	/** Waits until Vite's client listens: an edit before that is one that the page never hears of. */
+	async listensToVite() {
+		await until("Vite's client to be connected", () =>
+			this.console.some((line) => line.endsWith('[vite] connected.'))
+		);
 		return this;
 	}
 

@@ -27,6 +27,8 @@ export class Run {
 	#programs = [];
 	/** @type {(() => Promise<unknown>)[]} */
 	#endings = [];
+	/** @type {(() => string)[]} */
+	#explanations = [];
 
 	/**
 	 * @param {string} marker
@@ -77,14 +79,17 @@ export class Run {
 		this.#endings.unshift(ending);
 	}
 
-	/** What the programs have printed, to explain a failure. */
+	/** Adds to what is said of a failure. @param {() => string} explanation */
+	explain(explanation) {
+		this.#explanations.push(explanation);
+	}
+
+	/** What the programs have printed, and what else there is to explain a failure. */
 	transcript() {
-		return this.#programs
-			.map(
-				(program) =>
-					`--- ${program.name} (${program.ending ? 'ended' : 'runs'})\n${program.output}\n`
-			)
-			.join('');
+		const printed = this.#programs.map(
+			(program) => `--- ${program.name} (${program.ending ? 'ended' : 'runs'})\n${program.output}\n`
+		);
+		return [...printed, ...this.#explanations.map((explanation) => explanation())].join('');
 	}
 
 	/** The living processes of this run. */

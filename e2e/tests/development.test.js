@@ -26,7 +26,10 @@ const scenario = scenarios(async (run) => {
 	server = await DevServer.start(run, checkout);
 });
 
-const visit = async () => (await browser.visitor()).open(server.url);
+const visit = async () => {
+	const visitor = await (await browser.visitor()).open(server.url);
+	return visitor.listensToVite();
+};
 
 pageContract(scenario, () => ({ url: server.url, browser }));
 
