@@ -39,12 +39,15 @@ struct Answer {
 async fn test(request: HttpRequest, hub: Hub) -> Result<impl Responder, HubError> {
     let time = fmt_http_date(SystemTime::now());
     hub.send_all(format!("Hello from the GET handler at {time}")).await?;
-    let answer = Answer {
-        success: true,
-        message: "Hello world from GET handler",
-        url: request.full_url().to_string(),
-    };
+    let answer = Answer { success: true, message: "Hello world from GET handler", url: url_of(&request) };
     Ok(web::Json(answer))
+}
+
+/// The address that was called. `full_url` would panic when the headers that name the host make no URL.
+fn url_of(request: &HttpRequest) -> String {
+    let connection = request.connection_info();
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    format!("{}://{}{path}", connection.scheme(), connection.host())
 }
 
 #[derive(Serialize)]
@@ -80,4 +83,22 @@ async fn sign_out(sessions: web::Data<Sessions>) -> HttpResponse {
 /// Without it, a mistyped call would get the page of the fallback.
 async fn unknown() -> HttpResponse {
     HttpResponse::NotFound().json(serde_json::json!({ "error": "there is no such call" }))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_host_that_makes_no_url_is_repeated_and_panics_nobody() {
+        for (host, url) in
+            [("localhost:3004", "http://localhost:3004/api/test?a=b"), ("[", "http://[/api/test?a=b")]
+        {
+            let request =
+                TestRequest::with_uri("/api/test?a=b").insert_header(("host", host)).to_http_request();
+            assert_eq!(url_of(&request), url);
+        }
+    }
 }

@@ -48,7 +48,7 @@ impl Sessions {
         let max_age = cookie::time::Duration::seconds(LIFETIME.as_secs().try_into().unwrap_or(i64::MAX));
         let mut jar = CookieJar::new();
         jar.signed_mut(&self.key).add(self.build(serde_json::json!(session).to_string(), max_age));
-        let signed = jar.get(COOKIE).cloned();
+        let signed = jar.get(COOKIE).and_then(encoded);
         signed.unwrap_or_else(|| self.removal())
     }
 
@@ -66,6 +66,11 @@ impl Sessions {
             .max_age(max_age)
             .finish()
     }
+}
+
+/// A name may have characters that end a cookie's value or mean something in it; requests are decoded when read.
+fn encoded(cookie: &Cookie<'_>) -> Option<Cookie<'static>> {
+    Cookie::parse(cookie.encoded().to_string()).ok()
 }
 
 fn key(secret: Option<&str>) -> Key {
@@ -98,13 +103,25 @@ mod tests {
         Sessions { key: key(Some("a secret of thirty-two bytes, or a few more")), secure: false }
     }
 
+    /// Sends a cookie back as a browser does: what is before the attributes, unchanged.
     fn user(sessions: &Sessions, cookie: Cookie<'static>) -> Option<String> {
-        sessions.user(&TestRequest::get().cookie(cookie).to_http_request())
+        let header = ("cookie", cookie.stripped().to_string());
+        sessions.user(&TestRequest::get().insert_header(header).to_http_request())
     }
 
     #[test]
     fn a_cookie_names_its_user_to_whoever_has_the_same_secret() {
         assert_eq!(user(&sessions(), sessions().cookie("ada")).as_deref(), Some("ada"));
+    }
+
+    #[test]
+    fn a_name_can_neither_break_its_cookie_nor_add_attributes_to_it() {
+        for name in ["a; Domain=example.org; Max-Age=1", "50%41", "\"a\", b=c", "Zoë", "日本"] {
+            let header = sessions().cookie(name).to_string();
+            assert!(!header.contains("example.org;") && header.is_ascii(), "{header}");
+            let back = Cookie::parse(header).unwrap();
+            assert_eq!((back.domain(), user(&sessions(), back.clone()).as_deref()), (None, Some(name)));
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{num::NonZeroUsize, thread, time::Duration};
 
-use crate::{Environment, HostPolicy, Limits, OriginPolicy, origin_host};
+use crate::{Environment, HostPolicy, Limits, OriginPolicy, origin_host, server::is_origin};
 
 /// How a hub and its server are set up.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,9 @@ impl Settings {
     pub fn from_environment(environment: &Environment) -> Self {
         let mut settings = Self::default();
         if let Some(origin) = environment.get("ORIGIN") {
+            if !is_origin(origin) {
+                log::warn!("ORIGIN is `{origin}`, which no page has: write it like https://example.org");
+            }
             settings.origins = OriginPolicy::Allow(vec![origin.to_owned()]);
         }
         settings

@@ -32,10 +32,19 @@ async function send(method: string, path: string, body: unknown): Promise<Respon
 	}
 }
 
-/** The server's own words if they are short plain text, otherwise the status. */
+/** The server's own words if they are short, otherwise the status. */
 async function refusal(response: Response): Promise<string> {
 	const status = `the server answered ${response.status} ${response.statusText}`.trimEnd();
-	if (!response.headers.get('content-type')?.startsWith('text/plain')) return status;
-	const text = (await response.text().catch(() => '')).trim();
+	const text = (await ownWords(response).catch(() => '')).trim();
 	return text.length > 0 && text.length <= 200 ? text : status;
+}
+
+/** Plain text, or the `error` of a JSON answer, which is what the application's handlers say. */
+async function ownWords(response: Response): Promise<string> {
+	const type = response.headers.get('content-type') ?? '';
+	if (type.startsWith('text/plain')) return response.text();
+	if (!type.startsWith('application/json')) return '';
+	const answer: unknown = await response.json();
+	const hasError = typeof answer === 'object' && answer !== null && 'error' in answer;
+	return hasError && typeof answer.error === 'string' ? answer.error : '';
 }

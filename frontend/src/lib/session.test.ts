@@ -82,6 +82,18 @@ test('a refusal in plain text is shown, and the visitor stays who they were', as
 	expect(session.busy).toBe(false);
 });
 
+test('a refusal in JSON is shown by what it calls the error', async () => {
+	const json = { 'content-type': 'application/json' };
+	const session = new Session();
+	respond = (_, response) => response.writeHead(422, json).end('{"error":"a name has letters"}');
+	await session.signIn('…');
+	expect(session.error).toBe('a name has letters');
+
+	respond = (_, response) => response.writeHead(422, json).end('{"error":');
+	await session.signIn('…');
+	expect(session.error).toBe('the server answered 422 Unprocessable Entity');
+});
+
 test('a refusal in another type is shown by its status', async () => {
 	respond = (_, response) =>
 		response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad gateway</h1>');

@@ -37,7 +37,7 @@ pub enum HubStartError {
     )]
     NoRuntime,
     /// The system gave no thread.
-    #[error("cannot start a shard's thread: {0}")]
+    #[error("cannot start a shard's thread")]
     Thread(#[from] std::io::Error),
 }
 

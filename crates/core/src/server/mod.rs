@@ -24,6 +24,7 @@ use actix_web::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
+pub(crate) use self::origin::is_origin;
 use self::{drain::Drain, gate::Gate};
 pub use self::{
     drain::Stop,
@@ -83,7 +84,7 @@ pub enum ServeError {
     #[error("the server's settings cannot be changed after its hub has been asked for")]
     TooLate,
     /// A socket or thread failed.
-    #[error("the server failed: {0}")]
+    #[error("the server failed")]
     Io(#[from] io::Error),
 }
 

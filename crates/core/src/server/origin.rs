@@ -71,6 +71,13 @@ pub fn origin_host(origin: &str) -> Option<String> {
     origin.parse::<Uri>().ok()?.host().map(str::to_owned)
 }
 
+/// Whether browsers could send this as an `Origin`, but for a slash at its end.
+pub(crate) fn is_origin(text: &str) -> bool {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let Some(authority) = authority.map(|rest| rest.trim_end_matches('/')) else { return false };
+    !authority.contains(['/', '?', '#', '@']) && origin_host(text).is_some()
+}
+
 /// `Origin: null`, and anything without a host, is the same as no host.
 fn is_same_host(origin: &str, request: &RequestHead) -> bool {
     let Some(host) = host_header(request) else { return false };
@@ -134,6 +141,18 @@ mod tests {
         ] {
             let headers = [("host", host), ("origin", origin)];
             assert_eq!(allowed(&OriginPolicy::SameHost, &headers), passes, "{origin} at {host}");
+        }
+    }
+
+    #[test]
+    fn an_origin_is_a_scheme_and_a_host() {
+        for origin in ["https://example.org", "http://localhost:3005/", "https://[::1]:8443"] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for other in
+            ["example.org", "example.org:443", "https://", "https://example.org/app", "ftp://a.example", "*"]
+        {
+            assert!(!is_origin(other), "{other}");
         }
     }
 

@@ -149,8 +149,8 @@ impl State {
 
     fn change(&mut self, changes: Changes, now: Instant, actions: &mut Vec<Action>) {
         if changes.packages {
-            self.front_end = FrontEnd::Installing { since: now };
-            actions.push(Action::Install);
+            self.vite_backoff.reset();
+            self.install(now, actions);
         }
         if changes.environment && self.program.is_some() {
             self.changed = now;
@@ -196,6 +196,7 @@ impl State {
         if current.is_some_and(|worker| worker.program.identity() == program.identity()) {
             if self.starting.is_none() {
                 self.problems.sources = None;
+                self.forget_failed_program(program);
             }
             actions.push(Action::Say(Tone::Plain, "built, and nothing changed in the program".to_owned()));
             return;
@@ -203,6 +204,14 @@ impl State {
         self.program = Some(program);
         self.worker_backoff.reset();
         self.wanted = Some(Reason::Built);
+    }
+
+    /// The sources are those of the running program again: one built in between, which could not start, is history.
+    fn forget_failed_program(&mut self, program: Arc<Executable>) {
+        if self.program.as_ref().is_some_and(|latest| latest.identity() != program.identity()) {
+            self.problems.program = None;
+            self.program = Some(program);
+        }
     }
 
     fn start_wanted_worker(&mut self, now: Instant, actions: &mut Vec<Action>) {
@@ -275,18 +284,25 @@ impl State {
         }
     }
 
+    fn install(&mut self, now: Instant, actions: &mut Vec<Action>) {
+        self.front_end = FrontEnd::Installing { since: now };
+        actions.push(Action::Install);
+    }
+
     fn installed(&mut self, took: Option<Duration>, now: Instant, actions: &mut Vec<Action>) {
         if let Some(took) = took {
             actions
                 .push(Action::Say(Tone::Good, format!("front-end packages installed in {}", seconds(took))));
         }
         self.problems.packages = None;
-        self.vite_backoff.reset();
+        if took.is_some() {
+            self.vite_backoff.reset();
+        }
         self.start_vite(now, actions);
     }
 
     fn not_installed(&mut self, problem: Problem, actions: &mut Vec<Action>) {
-        let advice = "put frontend/package-lock.json right, or run npm ci there";
+        let advice = "put frontend/package-lock.json right; saving it tries again";
         actions.push(Action::Say(Tone::Bad, format!("{}: {advice}\n{}", problem.title, problem.text)));
         self.front_end = FrontEnd::Failed;
         self.front_end_settled = true;
@@ -327,9 +343,8 @@ impl State {
 
     fn due(&mut self, timer: Timer, now: Instant, actions: &mut Vec<Action>) {
         match timer {
-            Timer::RestartVite if matches!(self.front_end, FrontEnd::Resting) => {
-                self.start_vite(now, actions)
-            }
+            // Missing packages may be why it ended; present ones cost a look at their stamp.
+            Timer::RestartVite if matches!(self.front_end, FrontEnd::Resting) => self.install(now, actions),
             Timer::RestartWorker if self.serving.is_none() && self.starting.is_none() => {
                 self.wanted = self.wanted.or(Some(Reason::Ended));
             }

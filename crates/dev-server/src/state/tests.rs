@@ -53,6 +53,17 @@ impl Story {
         self.on(Event::ViteListening(run.expect("Vite is started")));
     }
 
+    /// Ends Vite and lets the wait pass after which it is started again.
+    fn end_vite(&mut self) -> Duration {
+        let (FrontEnd::Starting { run, .. } | FrontEnd::Up { run, .. }) = self.state.front_end else {
+            panic!("Vite runs")
+        };
+        self.on(Event::ViteEnded(run, "exit status: 1".into()));
+        let (wait, timer) = self.timer().expect("Vite is started again");
+        self.on(Event::Due(timer));
+        wait
+    }
+
     fn find<T>(&self, pick: impl Fn(&Action) -> Option<T>) -> Option<T> {
         self.actions.iter().find_map(pick)
     }
@@ -332,6 +343,37 @@ fn a_worker_that_never_becomes_ready_is_killed() {
 }
 
 #[test]
+fn going_back_to_the_running_program_forgets_one_that_could_not_start() {
+    let mut story = Story::serving();
+    story.on(Event::Changed(SOURCES));
+    let build = story.last_build();
+    story.on(Event::BuildEnded(build, good(2)));
+    let worker = story.last_worker();
+    story.on(Event::WorkerEnded(worker, "exit status: 1".into()));
+    assert!(matches!(story.shown(), Some(Some(_))));
+
+    story.on(Event::Changed(SOURCES));
+    let build = story.last_build();
+    story.on(Event::BuildEnded(build, good(1)));
+    assert_eq!(story.shown(), Some(None));
+    story.on(Event::Changed(ENVIRONMENT));
+    assert_eq!(story.started(), Some(1));
+}
+
+#[test]
+fn a_build_without_effect_leaves_what_is_wrong_with_the_environment_on_show() {
+    let mut story = Story::serving();
+    story.on(Event::Changed(ENVIRONMENT));
+    let worker = story.last_worker();
+    story.on(Event::WorkerEnded(worker, "exit status: 1".into()));
+    assert!(matches!(story.shown(), Some(Some(_))));
+    story.on(Event::Changed(SOURCES));
+    let build = story.last_build();
+    story.on(Event::BuildEnded(build, good(1)));
+    assert_eq!(story.shown(), None);
+}
+
+#[test]
 fn a_retired_worker_that_stays_is_killed_and_its_end_is_no_news() {
     let mut story = Story::serving();
     let old = story.state.serving.as_ref().unwrap().run;
@@ -348,11 +390,11 @@ fn a_retired_worker_that_stays_is_killed_and_its_end_is_no_news() {
 #[test]
 fn vite_is_started_again_when_it_ends_and_the_packages_are_installed_again_when_their_lock_changes() {
     let mut story = Story::serving();
-    let FrontEnd::Up { run, .. } = story.state.front_end else { panic!("Vite is up") };
-    story.on(Event::ViteEnded(run, "exit status: 1".into()));
-    let (_, timer) = story.timer().unwrap();
-    story.on(Event::Due(timer));
+    let first = story.end_vite();
+    assert!(matches!(story.actions[..], [Action::Install]), "its packages may be what is missing");
+    story.on(Event::Installed(None));
     assert!(story.actions.iter().any(|action| matches!(action, Action::StartVite(_))));
+    assert!(story.end_vite() > first, "present packages are no reason to hurry");
 
     story.on(Event::Changed(PACKAGES));
     assert!(matches!(story.actions[..], [Action::Install]));
