@@ -29,7 +29,7 @@ struct Session {
 impl Sessions {
     /// Signs with `SESSION_SECRET`; cookies are `Secure` when `ORIGIN` is https.
     pub(crate) fn from_environment(environment: &Environment) -> Self {
-        let secure = environment.get("ORIGIN").is_some_and(|origin| origin.starts_with("https://"));
+        let secure = environment.get("ORIGIN").is_some_and(is_https);
         Self { key: key(environment.get("SESSION_SECRET")), secure }
     }
 
@@ -71,6 +71,11 @@ impl Sessions {
 /// A name may have characters that end a cookie's value or mean something in it; requests are decoded when read.
 fn encoded(cookie: &Cookie<'_>) -> Option<Cookie<'static>> {
     Cookie::parse(cookie.encoded().to_string()).ok()
+}
+
+/// Schemes know no case (RFC 3986 section 3.1).
+fn is_https(origin: &str) -> bool {
+    origin.get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https://"))
 }
 
 fn key(secret: Option<&str>) -> Key {
@@ -121,6 +126,16 @@ mod tests {
             assert!(!header.contains("example.org;") && header.is_ascii(), "{header}");
             let back = Cookie::parse(header).unwrap();
             assert_eq!((back.domain(), user(&sessions(), back.clone()).as_deref()), (None, Some(name)));
+        }
+    }
+
+    #[test]
+    fn cookies_are_secure_when_the_origin_is() {
+        for (origin, secure) in
+            [("https://a.example", true), ("HTTPS://a.example", true), ("http://a", false)]
+        {
+            let environment = Environment::from_iter([("ORIGIN".to_owned(), origin.to_owned())]);
+            assert_eq!(Sessions::from_environment(&environment).secure, secure, "{origin}");
         }
     }
 

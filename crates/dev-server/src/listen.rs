@@ -52,10 +52,19 @@ impl Listeners {
 mod tests {
     use std::path::PathBuf;
 
+    use duplex_core::HostPolicy;
+
     use super::*;
 
     fn bind(host: &str, port: u16, strict_port: bool) -> anyhow::Result<Listeners> {
-        Listeners::bind(&Settings { root: PathBuf::new(), host: host.into(), port, open: false, strict_port })
+        Listeners::bind(&Settings {
+            root: PathBuf::new(),
+            host: host.into(),
+            port,
+            open: false,
+            strict_port,
+            hosts: HostPolicy::default(),
+        })
     }
 
     #[test]

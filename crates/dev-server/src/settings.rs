@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
-use duplex_core::{Environment, EnvironmentError};
+use duplex_core::{Environment, EnvironmentError, HostPolicy};
 
 /// The port when nothing else is asked for.
 const DEFAULT_PORT: u16 = 3004;
@@ -78,6 +78,8 @@ pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) open: bool,
     pub(crate) strict_port: bool,
+    /// The names that may be asked for, as the worker has it.
+    pub(crate) hosts: HostPolicy,
 }
 
 impl Settings {
@@ -95,7 +97,8 @@ impl Settings {
         };
         let host =
             flags.host.as_deref().or_else(|| environment.get("HOST")).unwrap_or("localhost").to_owned();
-        Ok(Self { root, host, port, open: flags.open, strict_port: flags.strict_port })
+        let hosts = duplex_core::Settings::default().local(environment).hosts;
+        Ok(Self { root, host, port, open: flags.open, strict_port: flags.strict_port, hosts })
     }
 
     /// Where the front end's sources are.

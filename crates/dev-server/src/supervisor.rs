@@ -106,13 +106,14 @@ impl Supervisor {
     ) -> anyhow::Result<Self> {
         let terminal = Terminal::detect();
         let status = watch::Sender::new(Status::default());
+        let waiting_room = WaitingRoom::new(status.subscribe(), settings.hosts.clone());
         Ok(Self {
             builder: Arc::new(Builder::new(tools.cargo, settings.root.clone(), terminal)),
             node_version: tools.node_version,
             settings,
             terminal,
             listeners,
-            waiting_room: WaitingRoom::new(status.subscribe()),
+            waiting_room,
             status,
             problem: watch::Sender::new(None),
             front_end_address: watch::Sender::new(vite::free_address()?),

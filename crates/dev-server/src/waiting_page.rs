@@ -4,11 +4,14 @@
 use std::fmt::Write as _;
 use std::time::Instant;
 
+use duplex_core::HostPolicy;
+
 use crate::state::{Status, Step, StepState};
 
-/// A response for a caller that came too early. Only browsers that ask for a page get one.
-pub(crate) fn response(head: &[u8], status: &Status, now: Instant) -> Vec<u8> {
-    let request = Request::read(head);
+/// A response for a caller that came too early. Only browsers that ask for a page get one, and only by a name that this
+/// server goes by: what the compiler says is nothing for other sites.
+pub(crate) fn response(head: &[u8], hosts: &HostPolicy, status: &Status, now: Instant) -> Vec<u8> {
+    let request = Request::read(head, hosts);
     let (kind, body) = match request.wants_page {
         true => ("text/html; charset=utf-8", page(status, now)),
         false => {
@@ -34,14 +37,21 @@ struct Request {
 }
 
 impl Request {
-    fn read(head: &[u8]) -> Self {
+    fn read(head: &[u8], hosts: &HostPolicy) -> Self {
         let head = String::from_utf8_lossy(head);
         let mut lines = head.split("\r\n");
         let method = lines.next().and_then(|line| line.split(' ').next()).unwrap_or_default();
-        let accepts_html = lines.filter_map(|line| line.split_once(':')).any(|(name, value)| {
-            name.eq_ignore_ascii_case("accept") && value.to_ascii_lowercase().contains("text/html")
-        });
-        Self { is_head: method == "HEAD", wants_page: accepts_html && matches!(method, "GET" | "HEAD") }
+        let mut accepts_html = false;
+        let mut is_meant = *hosts == HostPolicy::Any;
+        for (name, value) in lines.filter_map(|line| line.split_once(':')) {
+            if name.eq_ignore_ascii_case("accept") {
+                accepts_html |= value.to_ascii_lowercase().contains("text/html");
+            } else if name.eq_ignore_ascii_case("host") {
+                is_meant = hosts.allows_host(value.trim());
+            }
+        }
+        let wants_page = accepts_html && is_meant && matches!(method, "GET" | "HEAD");
+        Self { is_head: method == "HEAD", wants_page }
     }
 }
 
@@ -135,7 +145,7 @@ mod tests {
     use crate::diagnostics::Problem;
 
     fn answer(head: &str, status: &Status) -> String {
-        String::from_utf8(response(head.as_bytes(), status, Instant::now())).unwrap()
+        String::from_utf8(response(head.as_bytes(), &HostPolicy::default(), status, Instant::now())).unwrap()
     }
 
     #[test]
@@ -151,6 +161,21 @@ mod tests {
             let text = answer(head, &status);
             assert!(text.contains("Retry-After: 1\r\n") && !text.contains("<html"), "{head}");
         }
+    }
+
+    #[test]
+    fn what_the_compiler_says_is_not_for_other_names_of_this_server() {
+        let hosts = HostPolicy::Local(vec!["dev.example".to_owned()]);
+        for (host, is_shown) in
+            [("localhost:3004", true), ("dev.example", true), ("rebound.example", false), ("", false)]
+        {
+            let head = format!("GET / HTTP/1.1\r\nHost: {host}\r\nAccept: text/html\r\n\r\n");
+            let answer = response(head.as_bytes(), &hosts, &Status::default(), Instant::now());
+            assert_eq!(String::from_utf8(answer).unwrap().contains("<html"), is_shown, "{host}");
+        }
+        let without_host = b"GET / HTTP/1.1\r\nAccept: text/html\r\n\r\n";
+        let answer = response(without_host, &hosts, &Status::default(), Instant::now());
+        assert!(!String::from_utf8(answer).unwrap().contains("<html"));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use duplex_core::HostPolicy;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -28,15 +29,16 @@ const AFTER_FAILURE: Duration = Duration::from_millis(100);
 /// The room. Closing it lets the callers in it through; dropping it sends them away.
 pub(crate) struct WaitingRoom {
     status: watch::Receiver<Status>,
+    hosts: HostPolicy,
     seats: Arc<Semaphore>,
     serving: watch::Sender<bool>,
     doors: JoinSet<()>,
 }
 
 impl WaitingRoom {
-    pub(crate) fn new(status: watch::Receiver<Status>) -> Self {
+    pub(crate) fn new(status: watch::Receiver<Status>, hosts: HostPolicy) -> Self {
         let seats = Arc::new(Semaphore::new(SEATS));
-        Self { status, seats, serving: watch::Sender::new(false), doors: JoinSet::new() }
+        Self { status, hosts, seats, serving: watch::Sender::new(false), doors: JoinSet::new() }
     }
 
     /// Accepts on these sockets from now on.
@@ -58,7 +60,7 @@ impl WaitingRoom {
 
     fn caller(&self) -> Caller {
         let (status, serving) = (self.status.clone(), self.serving.subscribe());
-        Caller { status, serving, seats: Arc::clone(&self.seats) }
+        Caller { status, hosts: self.hosts.clone(), serving, seats: Arc::clone(&self.seats) }
     }
 }
 
@@ -66,6 +68,7 @@ impl WaitingRoom {
 #[derive(Clone)]
 struct Caller {
     status: watch::Receiver<Status>,
+    hosts: HostPolicy,
     serving: watch::Receiver<bool>,
     seats: Arc<Semaphore>,
 }
@@ -101,7 +104,8 @@ impl Caller {
                 if !whole?? {
                     return Ok(());
                 }
-                let response = crate::waiting_page::response(&head, &self.status.borrow(), Instant::now());
+                let response =
+                    crate::waiting_page::response(&head, &self.hosts, &self.status.borrow(), Instant::now());
                 return tokio::time::timeout(PATIENCE, answer(&mut stream, &response)).await?;
             }
         }
@@ -144,7 +148,8 @@ mod tests {
     async fn a_caller_is_answered_and_one_that_has_said_nothing_yet_is_let_through_to_the_worker() {
         let listeners = [listener()];
         let address = listeners[0].local_addr().unwrap();
-        let mut room = WaitingRoom::new(watch::Sender::new(Status::default()).subscribe());
+        let mut room =
+            WaitingRoom::new(watch::Sender::new(Status::default()).subscribe(), HostPolicy::default());
         room.open(&listeners).unwrap();
 
         let mut silent = TcpStream::connect(address).await.unwrap();

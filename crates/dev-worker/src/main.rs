@@ -46,4 +46,4 @@ async fn run(orders: Orders) -> anyhow::Result<()> {
 }
 
 /// Starting and stopping is the supervisor's to tell.
-const LOG: &str = "info,duplex_core=warn,actix_server=warn";
+const LOG: &str = "info,duplex_core=warn,actix_server=warn,actix_http::h1::dispatcher=off";

@@ -24,16 +24,24 @@ pub(crate) fn provide(environment: &mut Environment, file: &Path) -> anyhow::Res
     Ok(())
 }
 
+/// The file appears with its content or not at all: a reader never finds half a secret, and an unusable file is replaced.
 fn keep(file: &Path) -> io::Result<String> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
-        Ok(mut created) => {
-            let secret = make()?;
-            created.write_all(secret.as_bytes())?;
-            Ok(secret)
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            Ok(std::fs::read_to_string(file)?.trim().to_owned())
-        }
+    if let Some(secret) = read(file)? {
+        return Ok(secret);
+    }
+    let secret = make()?;
+    let draft = file.with_extension(std::process::id().to_string());
+    let mut created = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    created.write_all(secret.as_bytes())?;
+    std::fs::rename(&draft, file)?;
+    // If another worker was faster or slower by a moment, both take what is there now.
+    Ok(read(file)?.unwrap_or(secret))
+}
+
+fn read(file: &Path) -> io::Result<Option<String>> {
+    match std::fs::read_to_string(file) {
+        Ok(secret) => Ok(Some(secret.trim().to_owned()).filter(|secret| secret.len() >= SECRET_BYTES)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
     }
 }
@@ -64,6 +72,16 @@ mod tests {
         assert_eq!(secret_after(&[], &file), first);
         let mode = std::os::unix::fs::PermissionsExt::mode(&file.metadata().unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn an_empty_file_is_replaced_and_nothing_else_is_left() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("secret");
+        std::fs::write(&file, "").unwrap();
+        let secret = secret_after(&[], &file);
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), secret);
+        assert_eq!(directory.path().read_dir().unwrap().count(), 1);
     }
 
     #[test]

@@ -10,8 +10,11 @@ use crate::supervisor::Supervisor;
 
 /// Whether the server can give this request's socket away: then it wants to be a WebSocket.
 pub(crate) fn is_wanted(request: &HttpRequest) -> bool {
+    // Without `Connection: Upgrade` Vite would go on speaking HTTP, past this server's checks.
     let mut upgrades = request.headers().get_all(header::UPGRADE);
-    upgrades.any(|value| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket")))
+    request.head().upgrade()
+        && upgrades
+            .any(|value| value.to_str().is_ok_and(|value| value.trim().eq_ignore_ascii_case("websocket")))
 }
 
 /// Answers with the promise of the socket, or refuses a request whose body would be taken for frames.
@@ -70,9 +73,15 @@ mod tests {
 
     #[test]
     fn only_a_request_for_a_websocket_is_an_upgrade() {
-        let with = |value| is_wanted(&TestRequest::get().append_header(("upgrade", value)).to_http_request());
-        assert!(with("websocket") && with("WebSocket"));
-        assert!(!with("h2c") && !with("notwebsocket"));
+        let request = |connection, upgrade| {
+            let request = TestRequest::get().append_header(("connection", connection));
+            request.append_header(("upgrade", upgrade)).to_http_request()
+        };
+        for upgrade in ["websocket", "WebSocket"] {
+            assert!(is_wanted(&request("keep-alive, Upgrade", upgrade)));
+            assert!(!is_wanted(&request("keep-alive", upgrade)));
+        }
+        assert!(!is_wanted(&request("upgrade", "h2c")) && !is_wanted(&request("upgrade", "notwebsocket")));
         assert!(!is_wanted(&TestRequest::get().to_http_request()));
     }
 }

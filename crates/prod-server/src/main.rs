@@ -7,6 +7,9 @@ use clap::Parser;
 use duplex_core::{Environment, Server, listen, raise_descriptor_limit};
 use prod_server::{Assets, Flags, Settings};
 
+/// What actix says of its threads, and of every request that it cannot read, is of no use to an operator.
+const LOG: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match run(Flags::parse()).await {
@@ -20,7 +23,7 @@ async fn main() -> ExitCode {
 
 async fn run(flags: Flags) -> anyhow::Result<()> {
     let environment = Environment::read(&Flags::root().join(".env"))?;
-    env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or("info")).init();
+    env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or(LOG)).init();
     let settings = flags.settle(&environment)?;
     let assets = Assets::load(&settings.directory, &settings.assets)?;
     let descriptors = raise_descriptor_limit();

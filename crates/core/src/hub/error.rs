@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
 
 use crate::{BadChannel, BadLimit};
 
@@ -46,6 +49,17 @@ impl actix_web::ResponseError for HubError {
         match self {
             Self::Overloaded(_) | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
             Self::Channel(_) | Self::Json(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What went wrong inside is for the log; a client learns whether to come back.
+    fn error_response(&self) -> HttpResponse {
+        log::error!("a handler could not use the hub: {self}");
+        match self.status_code() {
+            StatusCode::SERVICE_UNAVAILABLE => HttpResponse::ServiceUnavailable()
+                .insert_header((header::RETRY_AFTER, "1"))
+                .body("try again\n"),
+            status => HttpResponse::build(status).body("internal error\n"),
         }
     }
 }

@@ -44,8 +44,7 @@ impl OriginPolicy {
             Self::Any => true,
             Self::SameHost => is_same_host(origin, request),
             Self::Allow(others) => {
-                others.iter().any(|other| other.trim_end_matches('/').eq_ignore_ascii_case(origin))
-                    || is_same_host(origin, request)
+                others.iter().any(|other| same_origin(other, origin)) || is_same_host(origin, request)
             }
         }
     }
@@ -54,8 +53,12 @@ impl OriginPolicy {
 impl HostPolicy {
     /// Whether a request names a host that is meant.
     pub fn allows(&self, request: &RequestHead) -> bool {
+        matches!(self, Self::Any) || host_header(request).is_some_and(|host| self.allows_host(host))
+    }
+
+    /// Whether a `Host` header with this value names a host that is meant.
+    pub fn allows_host(&self, host: &str) -> bool {
         let Self::Local(names) = self else { return true };
-        let Some(host) = host_header(request) else { return false };
         let name = host_name(host);
         let below = |suffix: &str| name.len() > suffix.len() && has_suffix(name, suffix);
         let is_address = name.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok();
@@ -76,6 +79,16 @@ pub(crate) fn is_origin(text: &str) -> bool {
     let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let Some(authority) = authority.map(|rest| rest.trim_end_matches('/')) else { return false };
     !authority.contains(['/', '?', '#', '@']) && origin_host(text).is_some()
+}
+
+/// Origins know no case, no slash at the end, and no port that goes without saying.
+fn same_origin(known: &str, origin: &str) -> bool {
+    let plain = |text: &str| {
+        let text = text.trim_end_matches('/').to_ascii_lowercase();
+        let default_port = if text.starts_with("https:") { ":443" } else { ":80" };
+        without_suffix(&text, default_port).to_owned()
+    };
+    plain(known) == plain(origin)
 }
 
 /// `Origin: null`, and anything without a host, is the same as no host.
@@ -165,6 +178,21 @@ mod tests {
     fn two_origins_are_refused() {
         let headers = [("host", "a.example"), ("origin", "http://a.example"), ("origin", "http://a.example")];
         assert!(!allowed(&OriginPolicy::SameHost, &headers));
+    }
+
+    #[test]
+    fn a_listed_origin_may_say_its_port_its_slash_and_its_capitals() {
+        for (known, origin) in [
+            ("https://app.example:443", "https://app.example"),
+            ("HTTPS://App.Example/", "https://app.example"),
+            ("http://app.example:80", "http://app.example"),
+            ("https://app.example:8443", "https://app.example:8443"),
+        ] {
+            let policy = OriginPolicy::Allow(vec![known.to_owned()]);
+            assert!(allowed(&policy, &[("host", "api.example"), ("origin", origin)]), "{known}");
+        }
+        let policy = OriginPolicy::Allow(vec!["https://app.example:80".to_owned()]);
+        assert!(!allowed(&policy, &[("host", "api.example"), ("origin", "https://app.example")]));
     }
 
     #[test]

@@ -275,7 +275,8 @@ impl State {
 
     /// A program that cannot start is tried again only if there is no other that serves.
     fn worker_failed(&mut self, title: String, started: Instant, now: Instant, actions: &mut Vec<Action>) {
-        actions.push(Action::Say(Tone::Bad, title.clone()));
+        let what = if self.serving.is_some() { "; the running program stays" } else { "" };
+        actions.push(Action::Say(Tone::Bad, format!("{title}{what}")));
         self.problems.program = Some(Problem::general(title, "What it printed last is in the terminal."));
         self.forget_mended_sources();
         if self.serving.is_none() && self.starting.is_none() {
