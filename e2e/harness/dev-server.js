@@ -1,6 +1,7 @@
 // @ts-check
 /** The development server, running in a working copy of the project. */
 import { build } from './cargo.js';
+import { PageServer } from './page-server.js';
 
 /** A first build on a slow machine that has nothing built yet. */
 const BUILD_MS = 600_000;
@@ -8,26 +9,7 @@ const BUILD_MS = 600_000;
 /** How the supervisor says that a worker serves. */
 const WORKER_READY = /worker (\d+) ready/;
 
-export class DevServer {
-	/** @type {import('./program.js').Program} */
-	program;
-	/** @type {number} */
-	port;
-
-	/**
-	 * @param {import('./program.js').Program} program
-	 * @param {number} port
-	 */
-	constructor(program, port) {
-		this.program = program;
-		this.port = port;
-	}
-
-	/** Where the page is. */
-	get url() {
-		return `http://localhost:${this.port}/`;
-	}
-
+export class DevServer extends PageServer {
 	/**
 	 * Starts the server, and waits until it has its port.
 	 *

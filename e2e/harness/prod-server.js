@@ -2,30 +2,12 @@
 /** The production server and its preview, with the front end that scripts/build-frontend.sh has built. */
 import { join } from 'node:path';
 import { ROOT, build } from './cargo.js';
+import { PageServer } from './page-server.js';
 
 /** Keeps sign-ins valid over a restart. */
 const SECRET = 'only for tests, and known to everyone who reads them';
 
-export class ProdServer {
-	/** @type {import('./program.js').Program} */
-	program;
-	/** @type {number} */
-	port;
-
-	/**
-	 * @param {import('./program.js').Program} program
-	 * @param {number} port
-	 */
-	constructor(program, port) {
-		this.program = program;
-		this.port = port;
-	}
-
-	/** Where the page is. */
-	get url() {
-		return `http://localhost:${this.port}/`;
-	}
-
+export class ProdServer extends PageServer {
 	/**
 	 * Starts the server and waits until it listens.
 	 *
