@@ -52,21 +52,6 @@ export class DevServer extends PageServer {
 	}
 
 	/**
-	 * Makes a change to the front end and waits until Vite has dealt with it, for the pages and for itself. A second
-	 * change to the same file before that can be taken for the first one.
-	 *
-	 * @param {() => Promise<void>} change
-	 * @param {string} file
-	 */
-	async update(change, file) {
-		const from = this.program.lines.length;
-		await change();
-		const name = file.replace(/^frontend\//, '').replaceAll('.', '\\.');
-		await this.program.line(new RegExp(`\\(client\\) hmr update .*${name}`), { from });
-		await this.program.line(new RegExp(`\\(ssr\\) page reload .*${name}`), { from });
-	}
-
-	/**
 	 * Makes a change and waits until a new worker, built with it, serves.
 	 *
 	 * @param {() => Promise<void>} change
