@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn progress_is_what_was_written_since_somebody_asked() {
+        let mut outbound = Outbound::default();
+        outbound.append(Bytes::from_static(b"frame"));
+        assert!(!outbound.take_progress());
+        outbound.advance(0);
+        assert!(!outbound.take_progress());
+        outbound.advance(2);
+        assert!(outbound.take_progress());
+        assert!(!outbound.take_progress());
+    }
+
+    #[test]
     fn clearing_keeps_the_rest_of_a_started_frame() {
         let mut outbound = Outbound::default();
         outbound.append(Bytes::from_static(b"first"));
