@@ -13,9 +13,9 @@ import { MARKER, describeProcesses, marked } from './harness/strays.js';
 
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 
-const USAGE = `Usage: node run.js [FILE…]
+const USAGE = `Usage: node run.js [--without] [FILE…]
 
-Runs the tests in tests/FILE.test.js, by default all of them.
+Runs the tests in tests/FILE.test.js, by default all of them; --without runs all the others.
 DUPLEX_CHROMIUM names the browser if it is in no usual place.`;
 
 const marker = randomUUID();
@@ -26,7 +26,8 @@ let interrupted = false;
 /** @param {string[]} names */
 async function main(names) {
 	if (names.includes('--help') || names.includes('-h')) return console.log(USAGE);
-	const paths = await files(names);
+	const others = names[0] === '--without';
+	const paths = await files(names.slice(others ? 1 : 0), others);
 	if (paths === null) return console.error(USAGE);
 	const folder = await mkdtemp(join(tmpdir(), 'duplex-e2e-'));
 	process.exitCode = await runTests(paths, folder);
@@ -40,14 +41,17 @@ async function main(names) {
 
 /**
  * @param {string[]} names
+ * @param {boolean} others Whether the other files are wanted.
  * @returns {Promise<string[] | null>} Null if there is no such file.
  */
-async function files(names) {
+async function files(names, others) {
 	const all = (await readdir(`${HERE}tests`)).filter((name) => name.endsWith('.test.js')).sort();
 	const wanted = names.map((name) => `${basename(name, '.test.js')}.test.js`);
 	const unknown = wanted.find((name) => !all.includes(name));
 	if (unknown === undefined) {
-		return (wanted.length > 0 ? wanted : all).map((name) => `tests/${name}`);
+		const some = others || wanted.length > 0;
+		const chosen = some ? all.filter((name) => wanted.includes(name) !== others) : all;
+		return chosen.map((name) => `tests/${name}`);
 	}
 	console.error(`there is no ${unknown}, only ${all.join(', ')}\n`);
 	process.exitCode = 2;

@@ -2,7 +2,7 @@
 # Everything that continuous integration runs. Prints one line per step, and the output of those that fail.
 set -euo pipefail
 
-readonly PARTS=(rust frontend checks browser)
+readonly PARTS=(rust frontend checks sdk browser)
 
 usage() {
     cat <<'TEXT'
@@ -12,14 +12,15 @@ Runs every test, or those of the parts given, and installs what they need.
 
   rust       formatting, lints, documentation, unit and integration tests
   frontend   lints, formatting, types, unit tests, the build
-  checks     the workspace's rules, the types and formatting of the scripts and browser tests
-  browser    all of it together, in Chromium
+  checks     the workspace's rules, the types and formatting of the scripts and end-to-end tests
+  sdk        maintained SDKs of the Centrifuge protocol against an example server, in Node and Python
+  browser    all of it together, in Chromium, and an SDK there
 
   -h, --help   show this text
 
 Needs Rust (https://rustup.rs), Node 20.19, 22.13, 24 or later (https://nodejs.org) and Linux.
 Chromium is installed with apt-get where that is possible. Without it the browser tests are skipped, and
-that is said at the end; with CI=true it is a failure.
+without Python 3.11 or later those in Python. That is said at the end; with CI=true it is a failure.
 TEXT
 }
 
@@ -60,10 +61,22 @@ part_checks() {
     step 'tests of the rules' node --test --test-reporter=spec scripts/workspace/rules.test.mjs
     # The compiler and the formatter are the front end's.
     step 'front-end packages' install_packages frontend
-    step 'browser test packages' install_packages e2e
+    step 'end-to-end packages' install_packages e2e
     step 'types of scripts' frontend/node_modules/.bin/tsc -p e2e
     step 'format of scripts' frontend/node_modules/.bin/prettier --check --config e2e/.prettierrc e2e scripts
     step 'shell syntax' check_shell
+}
+
+part_sdk() {
+    step 'end-to-end packages' install_packages e2e
+    step 'cargo build open' cargo build --locked -p duplex-core --example open
+    step 'SDK tests in Node' node e2e/run.js sdk-node
+    if ! find_python; then
+        skip 'SDK tests in Python' 'no Python 3.11 with venv here: install the packages python3 and python3-venv'
+        return
+    fi
+    step 'Python packages' install_python_packages
+    step 'SDK tests in Python' node e2e/run.js sdk-python
 }
 
 part_browser() {
@@ -73,10 +86,11 @@ part_browser() {
         return
     fi
     step 'front-end packages' install_packages frontend
-    step 'browser test packages' install_packages e2e
+    step 'end-to-end packages' install_packages e2e
     step 'front-end build' scripts/build-frontend.sh
     step 'cargo build' cargo build --locked -p prod-server
-    step 'browser tests' node e2e/run.js
+    step 'cargo build open' cargo build --locked -p duplex-core --example open
+    step 'browser tests' node e2e/run.js --without sdk-node sdk-python
 }
 
 require_tools() {
@@ -120,6 +134,23 @@ install_packages() {
     if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then return; fi
     rm -f "$stamp"
     npm ci
+    printf '%s' "$wanted" >"$stamp"
+}
+
+# ensurepip is what Debian leaves out of venv unless python3-venv is there.
+find_python() {
+    python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
+}
+
+# An environment of their own, with exactly the files that are named by their hashes.
+install_python_packages() {
+    cd e2e/python
+    local stamp=.venv/.duplex-installed wanted
+    wanted=$({ cat requirements.txt; python3 -c 'import sys; print(sys.executable, sys.version)'; } | sha256sum)
+    if [[ -f $stamp && $(<"$stamp") == "$wanted" ]]; then return; fi
+    rm -rf .venv
+    python3 -m venv .venv
+    .venv/bin/python -m pip install --disable-pip-version-check --no-deps --require-hashes -r requirements.txt
     printf '%s' "$wanted" >"$stamp"
 }
 
@@ -257,7 +288,7 @@ for argument in "$@"; do
             usage
             exit
             ;;
-        rust | frontend | checks | browser) parts+=("$argument") ;;
+        rust | frontend | checks | sdk | browser) parts+=("$argument") ;;
         *)
             usage >&2
             exit 2

@@ -17,10 +17,31 @@ const MAX_OUTPUT = 64 * 1024 * 1024;
  * @param {{ root?: string, env?: NodeJS.ProcessEnv }} [options]
  * @returns {Promise<string>}
  */
-export async function build(name, { root = ROOT, env = process.env } = {}) {
+export function build(name, options) {
+	return buildTarget(name, ['-p', name, '--bin', name], options);
+}
+
+/**
+ * Builds an example, and returns its path.
+ *
+ * @param {string} package_
+ * @param {string} name
+ * @returns {Promise<string>}
+ */
+export function buildExample(package_, name) {
+	return buildTarget(name, ['-p', package_, '--example', name]);
+}
+
+/**
+ * @param {string} name
+ * @param {string[]} selection
+ * @param {{ root?: string, env?: NodeJS.ProcessEnv }} [options]
+ * @returns {Promise<string>}
+ */
+async function buildTarget(name, selection, { root = ROOT, env = process.env } = {}) {
 	const { stdout } = await promisify(execFile)(
 		'cargo',
-		['build', '--locked', '-p', name, '--bin', name, '--message-format=json-render-diagnostics'],
+		['build', '--locked', ...selection, '--message-format=json-render-diagnostics'],
 		{ cwd: root, env, maxBuffer: MAX_OUTPUT }
 	);
 	for (const line of stdout.split('\n').filter(Boolean)) {

@@ -36,6 +36,7 @@
 #[cfg(windows)]
 compile_error!("Duplex needs a Unix system: on Windows, build and run it inside WSL2");
 
+mod centrifuge;
 mod channel;
 pub mod codec;
 mod connection_id;
@@ -45,28 +46,42 @@ mod environment;
 mod hooks;
 mod hub;
 mod identity;
+mod json;
 mod limits;
 mod listen;
+mod namespace;
 mod portable;
+mod position;
+mod publication;
 mod server;
 mod settings;
 mod shard;
 pub mod supervision;
+mod tokens;
 
+pub use centrifuge::{DisconnectCode, ErrorCode, UnsubscribeCode};
 pub use channel::{BadChannel, Channel, MAX_CHANNEL_BYTES};
 pub use codec::{CloseCode, CloseFrame, Message};
 pub use connection_id::ConnectionId;
 pub use descriptors::raise_descriptor_limit;
 pub use ended::Ended;
 pub use environment::{Environment, EnvironmentError};
-pub use hooks::{HookError, HookResult, Hooks, Refusal, Socket};
-pub use hub::{Hub, HubError, HubStartError, Target, Verb};
+pub use hooks::{
+    Call, Connected, Connecting, Grant, HookError, HookResult, Hooks, Publishing, Readable, Reading, Refusal,
+    Rejection, Socket, Subscribing,
+};
+pub use hub::{Content, History, HistoryQuery, Hub, HubError, HubStartError, PresenceStats, Target, Verb};
 pub use identity::Identity;
+pub use json::Json;
 pub use limits::{BadLimit, Limits};
 pub use listen::{ListenError, listen, listen_on_next_free};
+pub use namespace::{BadNamespace, JoinLeave, Namespace, Namespaces, Recovery};
+pub use position::{Epoch, Position, Since};
+pub use publication::{ClientInfo, Publication};
 pub use server::{
     AppEntry, HandshakeError, HostPolicy, OriginPolicy, ServeError, Server, Stop, TakenSocket, Takeover,
-    origin_host, raw_socket,
+    centrifuge_socket, origin_host, raw_socket,
 };
 pub use settings::Settings;
 pub use shard::ConnectionInfo;
+pub use tokens::{BadKey, TokenKeys};

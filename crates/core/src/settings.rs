@@ -3,10 +3,12 @@
 
 use std::{num::NonZeroUsize, thread, time::Duration};
 
-use crate::{Environment, HostPolicy, Limits, OriginPolicy, origin_host, server::is_origin};
+use crate::{
+    Environment, HostPolicy, Limits, Namespaces, OriginPolicy, TokenKeys, origin_host, server::is_origin,
+};
 
 /// How a hub and its server are set up.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Threads that own connections, 1 to [`MAX_SHARDS`](Self::MAX_SHARDS). Default: one per core.
     pub shards: usize,
@@ -14,6 +16,10 @@ pub struct Settings {
     pub workers: usize,
     /// What connections may cost.
     pub limits: Limits,
+    /// What channels can do. Default: clients may use none.
+    pub namespaces: Namespaces,
+    /// What makes the tokens genuine that clients of the protocol connect and subscribe with. Default: none is.
+    pub tokens: TokenKeys,
     /// Which pages may open a socket. Default: the server's own.
     pub origins: OriginPolicy,
     /// Which names the server answers to. Default: any.
@@ -67,6 +73,8 @@ impl Default for Settings {
             shards: cores.min(Self::MAX_SHARDS),
             workers: cores.min(Self::MAX_WORKERS),
             limits: Limits::default(),
+            namespaces: Namespaces::default(),
+            tokens: TokenKeys::default(),
             origins: OriginPolicy::default(),
             hosts: HostPolicy::default(),
             keep_alive: Duration::from_secs(15),

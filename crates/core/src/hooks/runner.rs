@@ -17,8 +17,11 @@ use actix_web::HttpRequest;
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use tokio::{runtime, sync::oneshot};
 
-use super::{HookResult, Hooks, Refusal, Socket};
-use crate::{Ended, Identity, Limits, Message};
+use super::{
+    Call, Connected, Connecting, Grant, HookResult, Hooks, Publishing, Reading, Refusal, Rejection, Socket,
+    Subscribing,
+};
+use crate::{DisconnectCode, Ended, ErrorCode, Identity, Json, Limits, Message};
 
 /// Runs the hooks of one application. Cheap to clone; the clones share what they learn about slow hooks.
 #[derive(Clone)]
@@ -31,33 +34,68 @@ pub(crate) struct HookRunner {
 }
 
 /// How far a hook came when it was started.
-pub(crate) enum Progress {
+pub(crate) enum Progress<T> {
     /// It has ended.
-    Done(Result<(), HookFailure>),
+    Done(Result<T, HookFailure>),
     /// It goes on on the application runtime and reports from there.
-    Running(oneshot::Receiver<Result<(), HookFailure>>),
+    Running(oneshot::Receiver<Result<T, HookFailure>>),
 }
 
-/// A hook did not end well.
+/// A hook did not come to an end of its own.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum HookFailure {
-    #[error("{0}")]
-    Failed(super::HookError),
     #[error("it panicked: {0}")]
     Panicked(String),
     #[error("it did not end within {0:?}")]
     Deadline(Duration),
+    #[error("the application runtime has stopped")]
+    Abandoned,
+}
+
+impl HookFailure {
+    /// What a client gets to know: a call may be tried again, a connection that came to nothing may not stay.
+    pub(crate) fn into_rejection(self, hook: HookName) -> Rejection {
+        match hook {
+            HookName::Connect | HookName::Message => Rejection::disconnect(DisconnectCode::SERVER_ERROR),
+            _ => ErrorCode::INTERNAL.into(),
+        }
+    }
+}
+
+/// The hooks that run on behalf of an open connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookName {
+    Connect,
+    Message,
+    Disconnect,
+    Connecting,
+    Subscribe,
+    Publish,
+    Read,
+    Call,
+}
+
+impl HookName {
+    const COUNT: usize = Self::Call as usize + 1;
+
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Connect => "on_connect",
+            Self::Message => "on_message",
+            Self::Disconnect => "on_disconnect",
+            Self::Connecting => "on_connecting",
+            Self::Subscribe => "on_subscribe",
+            Self::Publish => "on_publish",
+            Self::Read => "on_read",
+            Self::Call => "on_call",
+        }
+    }
 }
 
 /// The hooks that once held a thread for too long, and are spawned since.
-#[derive(Default)]
-struct SlowHooks {
-    on_connect: AtomicBool,
-    on_message: AtomicBool,
-    on_disconnect: AtomicBool,
-}
+type SlowHooks = [AtomicBool; HookName::COUNT];
 
-type HookFuture = BoxFuture<'static, HookResult>;
+type HookFuture<T> = BoxFuture<'static, T>;
 
 impl HookRunner {
     pub(crate) fn new(hooks: impl Hooks, runtime: runtime::Handle, limits: &Limits) -> Self {
@@ -83,55 +121,62 @@ impl HookRunner {
         }
     }
 
-    pub(crate) fn on_connect(&self, socket: &Socket) -> Progress {
-        let (hooks, socket) = (Arc::clone(&self.hooks), socket.clone());
-        self.start("on_connect", &self.slow.on_connect, move || hooks.on_connect(socket))
+    pub(crate) fn on_connect(&self, socket: &Socket) -> Progress<HookResult> {
+        let socket = socket.clone();
+        self.start(HookName::Connect, |hooks| hooks.on_connect(socket))
     }
 
-    pub(crate) fn on_message(&self, socket: &Socket, message: Message) -> Progress {
-        let (hooks, socket) = (Arc::clone(&self.hooks), socket.clone());
-        self.start("on_message", &self.slow.on_message, move || hooks.on_message(socket, message))
+    pub(crate) fn on_message(&self, socket: &Socket, message: Message) -> Progress<HookResult> {
+        let socket = socket.clone();
+        self.start(HookName::Message, |hooks| hooks.on_message(socket, message))
     }
 
-    pub(crate) fn on_disconnect(&self, socket: &Socket, ended: Ended) -> Progress {
-        let (hooks, socket) = (Arc::clone(&self.hooks), socket.clone());
-        self.start("on_disconnect", &self.slow.on_disconnect, move || hooks.on_disconnect(socket, ended))
+    pub(crate) fn on_disconnect(&self, socket: &Socket, ended: Ended) -> Progress<HookResult> {
+        let socket = socket.clone();
+        self.start(HookName::Disconnect, |hooks| hooks.on_disconnect(socket, ended))
     }
 
-    /// Polls a hook once; if it is not ready, or is known to be slow, it goes to the application runtime.
-    fn start(&self, name: &'static str, slow: &AtomicBool, hook: impl FnOnce() -> HookFuture) -> Progress {
-        let mut future = match catch_unwind(AssertUnwindSafe(hook)) {
+    /// Polls a hook, and what else is in its future, once; if it is not ready, or is known to be slow, it goes to the
+    /// application runtime.
+    pub(crate) fn start<T: Send + 'static>(
+        &self,
+        name: HookName,
+        hook: impl FnOnce(Arc<dyn ErasedHooks>) -> HookFuture<T>,
+    ) -> Progress<T> {
+        let hooks = Arc::clone(&self.hooks);
+        let mut future = match catch_unwind(AssertUnwindSafe(|| hook(hooks))) {
             Ok(future) => future,
             Err(panic) => return Progress::Done(Err(HookFailure::Panicked(panic_text(&*panic)))),
         };
-        if slow.load(Ordering::Relaxed) {
+        if self.slow[name as usize].load(Ordering::Relaxed) {
             return Progress::Running(self.spawn(future));
         }
         // Whatever waker the first poll registers is replaced when the runtime polls again.
         let started = Instant::now();
         let polled = poll_inside(&self.runtime, future.as_mut(), &mut Context::from_waker(Waker::noop()));
-        self.notice_slowness(name, slow, started.elapsed());
+        self.notice_slowness(name, started.elapsed());
         match polled {
-            Ok(Poll::Ready(result)) => Progress::Done(result.map_err(HookFailure::Failed)),
+            Ok(Poll::Ready(result)) => Progress::Done(Ok(result)),
             Ok(Poll::Pending) => Progress::Running(self.spawn(future)),
             Err(panic) => Progress::Done(Err(HookFailure::Panicked(panic))),
         }
     }
 
-    fn notice_slowness(&self, name: &str, slow: &AtomicBool, held: Duration) {
-        if held > self.slow_poll && !slow.swap(true, Ordering::Relaxed) {
+    fn notice_slowness(&self, name: HookName, held: Duration) {
+        if held > self.slow_poll && !self.slow[name as usize].swap(true, Ordering::Relaxed) {
             log::warn!(
-                "hook {name} held its thread for {held:?}; it runs on the application runtime from now on"
+                "hook {} held its thread for {held:?}; it runs on the application runtime from now on",
+                name.as_str()
             );
         }
     }
 
-    fn spawn(&self, future: HookFuture) -> oneshot::Receiver<Result<(), HookFailure>> {
+    fn spawn<T: Send + 'static>(&self, future: HookFuture<T>) -> oneshot::Receiver<Result<T, HookFailure>> {
         let (reply, answer) = oneshot::channel();
         let deadline = self.deadline;
         self.runtime.spawn(async move {
             let ended = match tokio::time::timeout(deadline, CatchPanic(future)).await {
-                Ok(Ok(result)) => result.map_err(HookFailure::Failed),
+                Ok(Ok(result)) => Ok(result),
                 Ok(Err(panic)) => Err(HookFailure::Panicked(panic)),
                 Err(_) => Err(HookFailure::Deadline(deadline)),
             };
@@ -143,28 +188,56 @@ impl HookRunner {
 }
 
 /// [`Hooks`] without the type of the application, so that nothing else has to be generic.
-trait ErasedHooks: Send + Sync {
+pub(crate) trait ErasedHooks: Send + Sync {
     fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Identity, Refusal>>;
-    fn on_connect(self: Arc<Self>, socket: Socket) -> HookFuture;
-    fn on_message(self: Arc<Self>, socket: Socket, message: Message) -> HookFuture;
-    fn on_disconnect(self: Arc<Self>, socket: Socket, ended: Ended) -> HookFuture;
+    fn on_connect(self: Arc<Self>, socket: Socket) -> HookFuture<HookResult>;
+    fn on_message(self: Arc<Self>, socket: Socket, message: Message) -> HookFuture<HookResult>;
+    fn on_disconnect(self: Arc<Self>, socket: Socket, ended: Ended) -> HookFuture<HookResult>;
+    fn on_connecting<'a>(&'a self, socket: &'a Socket, ask: Connecting) -> Decision<'a, Connected>;
+    fn on_subscribe<'a>(&'a self, socket: &'a Socket, ask: Subscribing) -> Decision<'a, Grant>;
+    fn on_publish<'a>(&'a self, socket: &'a Socket, ask: Publishing) -> Decision<'a, Json>;
+    fn on_read<'a>(&'a self, socket: &'a Socket, ask: Reading) -> Decision<'a, ()>;
+    fn on_call<'a>(&'a self, socket: &'a Socket, ask: Call) -> Decision<'a, Json>;
 }
+
+/// What a hook says to a client's command. It is part of a larger future, which is what [`HookRunner::start`] runs.
+pub(crate) type Decision<'a, T> = BoxFuture<'a, Result<T, Rejection>>;
 
 impl<H: Hooks> ErasedHooks for H {
     fn authenticate<'a>(&'a self, request: &'a HttpRequest) -> LocalBoxFuture<'a, Result<Identity, Refusal>> {
         Box::pin(Hooks::authenticate(self, request))
     }
 
-    fn on_connect(self: Arc<Self>, socket: Socket) -> HookFuture {
+    fn on_connect(self: Arc<Self>, socket: Socket) -> HookFuture<HookResult> {
         Box::pin(async move { Hooks::on_connect(&*self, &socket).await })
     }
 
-    fn on_message(self: Arc<Self>, socket: Socket, message: Message) -> HookFuture {
+    fn on_message(self: Arc<Self>, socket: Socket, message: Message) -> HookFuture<HookResult> {
         Box::pin(async move { Hooks::on_message(&*self, &socket, message).await })
     }
 
-    fn on_disconnect(self: Arc<Self>, socket: Socket, ended: Ended) -> HookFuture {
+    fn on_disconnect(self: Arc<Self>, socket: Socket, ended: Ended) -> HookFuture<HookResult> {
         Box::pin(async move { Hooks::on_disconnect(&*self, &socket, ended).await })
+    }
+
+    fn on_connecting<'a>(&'a self, socket: &'a Socket, ask: Connecting) -> Decision<'a, Connected> {
+        Box::pin(Hooks::on_connecting(self, socket, ask))
+    }
+
+    fn on_subscribe<'a>(&'a self, socket: &'a Socket, ask: Subscribing) -> Decision<'a, Grant> {
+        Box::pin(Hooks::on_subscribe(self, socket, ask))
+    }
+
+    fn on_publish<'a>(&'a self, socket: &'a Socket, ask: Publishing) -> Decision<'a, Json> {
+        Box::pin(Hooks::on_publish(self, socket, ask))
+    }
+
+    fn on_read<'a>(&'a self, socket: &'a Socket, ask: Reading) -> Decision<'a, ()> {
+        Box::pin(Hooks::on_read(self, socket, ask))
+    }
+
+    fn on_call<'a>(&'a self, socket: &'a Socket, ask: Call) -> Decision<'a, Json> {
+        Box::pin(Hooks::on_call(self, socket, ask))
     }
 }
 
@@ -205,10 +278,10 @@ impl<F: Future> Future for Caught<'_, F> {
 }
 
 /// A spawned hook whose panic is a value.
-struct CatchPanic(HookFuture);
+struct CatchPanic<T>(HookFuture<T>);
 
-impl Future for CatchPanic {
-    type Output = Result<HookResult, String>;
+impl<T> Future for CatchPanic<T> {
+    type Output = Result<T, String>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {

@@ -1,27 +1,57 @@
 //! What a hook knows of its connection, and the verbs it has for it.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    sync::{Arc, OnceLock},
+};
 
 use bytestring::ByteString;
 
-use crate::{CloseCode, ConnectionId, Hub, HubError, Identity, Message, codec::CloseFrame};
+use crate::{
+    Channel, CloseCode, ConnectionId, Hub, HubError, Identity, Since, Target, Verb, codec::CloseFrame,
+    hub::Content,
+};
 
 /// A connection, as hooks see it: cheap to clone, and free to be kept and used from anywhere after the hook has ended.
 #[derive(Clone)]
 pub struct Socket {
     shared: Arc<Shared>,
+    /// While a client connects: how far it had come with the server's subscriptions of an earlier connection.
+    positions: Option<Arc<HashMap<String, Since>>>,
 }
 
 struct Shared {
     id: ConnectionId,
-    identity: Identity,
+    /// A client of the protocol has none before it has connected.
+    identity: OnceLock<Identity>,
     peer: Option<SocketAddr>,
     hub: Hub,
 }
 
+static NOBODY: Identity = Identity::NOBODY;
+
 impl Socket {
-    pub(crate) fn new(id: ConnectionId, identity: Identity, peer: Option<SocketAddr>, hub: Hub) -> Self {
-        Self { shared: Arc::new(Shared { id, identity, peer, hub }) }
+    pub(crate) fn new(
+        id: ConnectionId,
+        identity: Option<Identity>,
+        peer: Option<SocketAddr>,
+        hub: Hub,
+    ) -> Self {
+        let identity = identity.map_or_else(OnceLock::new, OnceLock::from);
+        Self { shared: Arc::new(Shared { id, identity, peer, hub }), positions: None }
+    }
+
+    /// It is now known who is there. That happens once.
+    pub(crate) fn identify(&self, identity: Identity) {
+        // A second connect is refused before it comes this far.
+        let _ = self.shared.identity.set(identity);
+    }
+
+    /// The same connection, whose subscriptions go on from these positions.
+    pub(crate) fn returning(&self, positions: HashMap<String, Since>) -> Self {
+        let positions = Some(positions).filter(|positions| !positions.is_empty()).map(Arc::new);
+        Self { shared: Arc::clone(&self.shared), positions }
     }
 
     /// The connection's id.
@@ -29,9 +59,9 @@ impl Socket {
         self.shared.id
     }
 
-    /// Who `authenticate` said it is.
+    /// Who `authenticate`, or the client's token, said it is.
     pub fn identity(&self) -> &Identity {
-        &self.shared.identity
+        self.shared.identity.get().unwrap_or(&NOBODY)
     }
 
     /// The other end of the TCP connection; behind a proxy that is the proxy.
@@ -44,20 +74,23 @@ impl Socket {
         &self.shared.hub
     }
 
-    /// Sends a message to this connection.
+    /// Sends a message to this connection: see [`Hub::send`].
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn send(&self, message: impl Into<Message>) -> Result<(), HubError> {
-        self.hub().send(self.id(), message).await
+    pub async fn send(&self, content: impl Into<Content>) -> Result<(), HubError> {
+        self.hub().send(self.id(), content).await
     }
 
-    /// Subscribes this connection to a channel.
+    /// Subscribes this connection to a channel: see [`Hub::subscribe`]. In `on_connecting` and `on_connect`, a client of
+    /// the protocol that comes back gets what it has missed in the channel.
     ///
     /// # Errors
     /// See [`HubError`].
     pub async fn subscribe(&self, channel: &str) -> Result<(), HubError> {
-        self.hub().subscribe(self.id(), channel).await
+        let channel = Channel::new(channel)?;
+        let since = self.positions.as_ref().and_then(|positions| positions.get(channel.as_str())).cloned();
+        self.hub().apply(Verb::Subscribe { target: Target::Connection(self.id()), channel, since }).await
     }
 
     /// Takes a subscription of this connection back.

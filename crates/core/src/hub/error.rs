@@ -7,7 +7,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 
-use crate::{BadChannel, BadLimit};
+use crate::{BadChannel, BadLimit, BadNamespace, Channel};
 
 /// Why the hub did not do what it was asked to.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +22,15 @@ pub enum HubError {
     /// The channel's name is not one.
     #[error(transparent)]
     Channel(#[from] BadChannel),
+    /// The channel's namespace keeps no history.
+    #[error("channel `{0}` has no history: its namespace keeps none")]
+    NoHistory(Channel),
+    /// The channel's namespace does not know who is in it.
+    #[error("channel `{0}` has no presence: its namespace does not offer it")]
+    NoPresence(Channel),
+    /// The epoch of a query is not that of the channel's stream.
+    #[error("the position is not one in the channel's stream")]
+    Unrecoverable,
     /// The data of a publication cannot be written as JSON.
     #[error("the publication cannot be written as JSON: {0}")]
     Json(#[from] serde_json::Error),
@@ -34,6 +43,9 @@ pub enum HubStartError {
     /// A limit makes no sense.
     #[error(transparent)]
     Limit(#[from] BadLimit),
+    /// A namespace makes no sense.
+    #[error(transparent)]
+    Namespace(#[from] BadNamespace),
     /// It was started outside a tokio runtime. The runtime it is started in becomes the application runtime.
     #[error(
         "the hub needs a multi-threaded tokio runtime: start it inside one, for instance below #[tokio::main]"
@@ -48,7 +60,7 @@ impl actix_web::ResponseError for HubError {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Overloaded(_) | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Channel(_) | Self::Json(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 

@@ -4,21 +4,23 @@ use std::{
     future::{Ready, ready},
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    time::SystemTime,
 };
 
 use actix_web::{FromRequest, HttpRequest, dev, error::ErrorInternalServerError};
-use bytestring::ByteString;
 use serde::Serialize;
 use tokio::{runtime, sync::oneshot, time::timeout};
 
-use super::{Audience, Census, HubError, HubStartError, Inbox, InboxReader, Place, Target, Verb, inbox};
+use super::{
+    Census, Channels, Content, HubError, HubStartError, Inbox, InboxReader, Place, Target, Verb, inbox,
+};
 use crate::{
-    BadChannel, Channel, ConnectionId, ConnectionInfo, Hooks, Message, Settings, Stop,
+    Channel, ConnectionId, ConnectionInfo, Hooks, Json, Position, Settings, Stop,
     codec::CloseFrame,
-    hooks::HookRunner,
-    shard::{End, Letter, Newcomer, Shard},
+    hooks::{HookRunner, Rejection},
+    shard::{End, Letter, Newcomer, Outcome, Shard},
 };
 
 /// A cheap handle to the hub. Every clone speaks to the same hub, from any thread.
@@ -49,7 +51,9 @@ pub struct Hub {
 pub(super) struct Shared {
     pub(super) settings: Settings,
     pub(super) inboxes: Vec<Inbox>,
-    pub(super) audience: Arc<Audience>,
+    pub(super) channels: Arc<Channels>,
+    /// Joins and leaves that found no room.
+    pub(super) lost_news: AtomicU64,
     census: Arc<Census>,
     draining: AtomicBool,
     runner: OnceLock<HookRunner>,
@@ -76,12 +80,14 @@ impl Hub {
     /// A hub that takes verbs at once and delivers them when [`run`](Self::run) has started its shards.
     pub(crate) fn prepare(settings: Settings) -> Result<(Self, Unstarted), HubStartError> {
         settings.limits.check()?;
+        settings.namespaces.check()?;
         let shards = settings.shards.clamp(1, Settings::MAX_SHARDS);
         let (inboxes, readers) = (0..shards).map(|_| inbox(settings.limits.inbox_bytes)).unzip();
         let census = Arc::new(Census::new(shards, settings.limits.max_connections));
         let shared = Shared {
             inboxes,
-            audience: Arc::new(Audience::new(shards)),
+            channels: Arc::new(Channels::new(shards, settings.namespaces.clone())),
+            lost_news: AtomicU64::new(0),
             census,
             draining: AtomicBool::new(false),
             runner: OnceLock::new(),
@@ -95,86 +101,130 @@ impl Hub {
         let runtime = runtime::Handle::try_current().map_err(|_| HubStartError::NoRuntime)?;
         let runner = HookRunner::new(hooks, runtime, &self.shared.settings.limits);
         for (index, reader) in unstarted.readers.into_iter().enumerate() {
-            let audience = Arc::clone(&self.shared.audience);
-            Shard::start(index, reader, audience, runner.clone(), self.shared.settings.limits.clone())?;
+            let channels = Arc::clone(&self.shared.channels);
+            Shard::start(index, reader, channels, runner.clone(), &self.shared.settings)?;
         }
         // A second run is impossible: `Unstarted` exists once.
         let _ = self.shared.runner.set(runner);
         Ok(())
     }
 
-    /// Publishes data, as JSON, to everybody who is subscribed to `channel`.
+    /// Publishes data, as JSON, to everybody who is subscribed to `channel`, and returns its position in the channel's
+    /// stream; nothing if the channel's namespace keeps no history.
     ///
     /// A raw socket gets the JSON text as one text message.
     ///
     /// # Errors
     /// See [`HubError`]. A channel without subscribers is no error.
-    pub async fn publish(&self, channel: &str, data: &(impl Serialize + ?Sized)) -> Result<(), HubError> {
-        let channel = Channel::new(channel)?;
-        let data = ByteString::from(serde_json::to_string(data)?);
-        self.apply(Verb::Publish { channel, data }).await
+    pub async fn publish(
+        &self,
+        channel: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<Option<Position>, HubError> {
+        self.publish_json(&Channel::new(channel)?, Json::new(data)?, None).await
     }
 
     /// Sends a message to one connection. Nothing happens if it is gone.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn send(&self, connection: ConnectionId, message: impl Into<Message>) -> Result<(), HubError> {
-        let message = message.into();
-        self.apply(Verb::Send { to: Target::Connection(connection), message }).await
+    pub async fn send(&self, connection: ConnectionId, content: impl Into<Content>) -> Result<(), HubError> {
+        self.apply(Verb::Send { to: connection.into(), content: content.into() }).await
     }
 
     /// Sends a message to every connection of a user.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn send_user(&self, user: &str, message: impl Into<Message>) -> Result<(), HubError> {
-        let message = message.into();
-        self.apply(Verb::Send { to: Target::User(user.to_owned()), message }).await
+    pub async fn send_user(&self, user: &str, content: impl Into<Content>) -> Result<(), HubError> {
+        self.apply(Verb::Send { to: Target::User(user.to_owned()), content: content.into() }).await
     }
 
     /// Sends a message to every open connection.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn send_all(&self, message: impl Into<Message>) -> Result<(), HubError> {
-        let message = message.into();
-        self.apply(Verb::Send { to: Target::All, message }).await
+    pub async fn send_all(&self, content: impl Into<Content>) -> Result<(), HubError> {
+        self.apply(Verb::Send { to: Target::All, content: content.into() }).await
     }
 
     /// Subscribes a connection: it gets what is published to `channel` from now on. Nothing happens if it is gone or
-    /// subscribed already.
+    /// subscribed already. A client of the protocol is told.
     ///
     /// # Errors
     /// See [`HubError`].
     pub async fn subscribe(&self, connection: ConnectionId, channel: &str) -> Result<(), HubError> {
         let channel = Channel::new(channel)?;
-        self.apply(Verb::Subscribe { connection, channel }).await
+        self.apply(Verb::Subscribe { target: connection.into(), channel, since: None }).await
     }
 
-    /// Takes a subscription back.
+    /// Subscribes every connection that a user has now.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn subscribe_user(&self, user: &str, channel: &str) -> Result<(), HubError> {
+        let channel = Channel::new(channel)?;
+        self.apply(Verb::Subscribe { target: Target::User(user.to_owned()), channel, since: None }).await
+    }
+
+    /// Takes a subscription back, whoever asked for it. A client of the protocol is told, with code 2000.
     ///
     /// # Errors
     /// See [`HubError`].
     pub async fn unsubscribe(&self, connection: ConnectionId, channel: &str) -> Result<(), HubError> {
         let channel = Channel::new(channel)?;
-        self.apply(Verb::Unsubscribe { connection, channel }).await
+        self.apply(Verb::Unsubscribe { target: connection.into(), channel }).await
     }
 
-    /// Closes a connection with a code and a reason, after what was sent to it before.
+    /// Takes the subscriptions of all of a user's connections to `channel` back.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn disconnect(&self, connection: ConnectionId, close: CloseFrame) -> Result<(), HubError> {
-        self.apply(Verb::Disconnect { target: Target::Connection(connection), close }).await
+    pub async fn unsubscribe_user(&self, user: &str, channel: &str) -> Result<(), HubError> {
+        let channel = Channel::new(channel)?;
+        self.apply(Verb::Unsubscribe { target: Target::User(user.to_owned()), channel }).await
+    }
+
+    /// Lets a connection stay until `expires`, or for ever. A client of the protocol is told. If the time has passed,
+    /// the connection is closed with 3005, and has to be let in again.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn refresh(
+        &self,
+        connection: ConnectionId,
+        expires: Option<SystemTime>,
+    ) -> Result<(), HubError> {
+        self.apply(Verb::Refresh { target: connection.into(), expires }).await
+    }
+
+    /// The same for every connection of a user.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn refresh_user(&self, user: &str, expires: Option<SystemTime>) -> Result<(), HubError> {
+        self.apply(Verb::Refresh { target: Target::User(user.to_owned()), expires }).await
+    }
+
+    /// Closes a connection with a code and a reason, after what was sent to it before.
+    /// [`DisconnectCode`](crate::DisconnectCode) has the codes that clients of the protocol know.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn disconnect(
+        &self,
+        connection: ConnectionId,
+        close: impl Into<CloseFrame>,
+    ) -> Result<(), HubError> {
+        self.apply(Verb::Disconnect { target: connection.into(), close: close.into() }).await
     }
 
     /// Closes every connection of a user.
     ///
     /// # Errors
     /// See [`HubError`].
-    pub async fn disconnect_user(&self, user: &str, close: CloseFrame) -> Result<(), HubError> {
-        self.apply(Verb::Disconnect { target: Target::User(user.to_owned()), close }).await
+    pub async fn disconnect_user(&self, user: &str, close: impl Into<CloseFrame>) -> Result<(), HubError> {
+        self.apply(Verb::Disconnect { target: Target::User(user.to_owned()), close: close.into() }).await
     }
 
     /// Everybody who is connected, in no particular order. Connections that open or close meanwhile may be missing.
@@ -197,14 +247,6 @@ impl Hub {
     /// Open connections.
     pub fn count(&self) -> usize {
         self.shared.census.total()
-    }
-
-    /// Subscribers of a channel, counted by connection.
-    ///
-    /// # Errors
-    /// [`BadChannel`] when the name is not one.
-    pub fn subscribers(&self, channel: &str) -> Result<usize, BadChannel> {
-        Ok(self.shared.audience.subscribers(&Channel::new(channel)?))
     }
 
     pub(crate) fn settings(&self) -> &Settings {
@@ -237,6 +279,12 @@ impl Hub {
         self.inbox_of(connection).push(0, Letter::End { connection, end });
     }
 
+    /// What a client's command came to, behind everything its hook has sent. A connection has one command at a time, so
+    /// there is always room.
+    pub(crate) fn answer(&self, connection: ConnectionId, command: u32, outcome: Result<Outcome, Rejection>) {
+        self.inbox_of(connection).push(0, Letter::Answer { connection, command, outcome });
+    }
+
     fn inbox_of(&self, connection: ConnectionId) -> &Inbox {
         &self.shared.inboxes[connection.shard(self.shared.inboxes.len())]
     }
@@ -265,8 +313,8 @@ impl Hub {
     /// work must not fail because nobody is left to hear it.
     pub(crate) async fn drain(&self, stop: Stop) {
         self.begin_draining();
-        let (close, spread) = (stop.close_frame(), self.shared.settings.drain_spread);
-        self.tell_shards(|| Letter::Drain { close: close.clone(), spread });
+        let spread = self.shared.settings.drain_spread;
+        self.tell_shards(|| Letter::Drain { stop, spread });
         let deadline = self.shared.settings.drain_deadline;
         if timeout(deadline, self.shared.census.empty()).await.is_err() {
             log::warn!("{} sockets did not end within {deadline:?}", self.count());

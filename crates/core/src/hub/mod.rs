@@ -1,22 +1,29 @@
 //! The hub: the verbs the rest of the program speaks, carried to the shards in order. What a shard does with them is
 //! the shard's business.
 
-mod audience;
 mod census;
+mod channels;
+mod content;
 mod error;
 mod handle;
 mod inbox;
 mod post;
+mod read;
+mod stream;
 mod verb;
 
 pub(crate) use self::{
-    audience::Audience,
     census::{Census, Place},
+    channels::Channels,
     handle::Unstarted,
     inbox::{Inbox, InboxReader, inbox},
+    post::{Joining, Missing},
 };
 pub use self::{
+    content::Content,
     error::{HubError, HubStartError},
     handle::Hub,
+    read::PresenceStats,
+    stream::{History, HistoryQuery},
     verb::{Target, Verb},
 };

@@ -1,14 +1,26 @@
 //! The way of a verb to the shards: to all of those it concerns or to none, with patience while an inbox is full.
 
-use bytes::Bytes;
+use std::{
+    ops::Range,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
+
 use tokio::time::timeout;
 
-use super::{Hub, HubError, Target, Verb, inbox::Room};
-use crate::{
-    Channel, ConnectionId,
-    codec::{self, Opcode},
-    shard::Letter,
+use super::{
+    Hub, HubError, Target, Verb,
+    channels::Entry,
+    inbox::Room,
+    stream::{RecoveryLimits, Stream},
 };
+use crate::{
+    Channel, ClientInfo, Json, Position, Publication, Since,
+    shard::{Letter, NewSubscription, Outgoing, Snapshot, Terms, What},
+};
+
+/// What a publication costs in an inbox beside its data: the names and signs around it.
+const PUBLICATION_BYTES: usize = 64;
 
 /// One attempt to hand letters to the shards failed.
 pub(super) enum Refused {
@@ -18,47 +30,79 @@ pub(super) enum Refused {
     Stopped,
 }
 
+/// A subscription that is asked for.
+pub(crate) struct Joining {
+    pub(crate) target: Target,
+    pub(crate) channel: Channel,
+    /// What the subscriber has seen, if it wants the rest.
+    pub(crate) since: Option<Since>,
+    /// The subscriber wants a position.
+    pub(crate) positioned: bool,
+    /// Without all of what it missed, it wants no subscription.
+    pub(crate) all_or_nothing: bool,
+    pub(crate) terms: Terms,
+}
+
+/// The stream does not have all of what a subscriber has missed, and nothing less was wanted.
+pub(crate) struct Missing;
+
 impl Hub {
     /// Does what a verb says. The other methods are shorthands for this one.
     ///
     /// # Errors
     /// See [`HubError`].
     pub async fn apply(&self, verb: Verb) -> Result<(), HubError> {
-        let payload = verb.payload_bytes();
         match verb {
-            Verb::Publish { channel, data } => {
-                let frame = codec::encode(Opcode::Text, data.as_bytes());
-                self.retry(|| self.post_publication(&channel, &frame, payload)).await
+            Verb::Publish { channel, data, info } => self.publish_json(&channel, data, info).await.map(drop),
+            Verb::Send { to, content } => {
+                let payload = content.len();
+                let outgoing = Outgoing::new(What::Content(content));
+                let letter = || Letter::Send { to: to.clone(), outgoing: Arc::clone(&outgoing) };
+                self.retry(|| self.post(&to, payload, false, letter)).await
             }
-            Verb::Send { to, message } => {
-                let frame = message.encode();
-                self.retry(|| {
-                    self.post(&to, payload, false, || Letter::Send { to: to.clone(), frame: frame.clone() })
-                })
-                .await
+            Verb::Subscribe { target, channel, since } => {
+                let terms = Terms { join_leave: true, ..Terms::default() };
+                let joining =
+                    Joining { target, channel, since, positioned: true, all_or_nothing: false, terms };
+                self.join(joining).await.map(drop)
+            }
+            Verb::Unsubscribe { target, channel } => {
+                let letter = || Letter::Unsubscribe { target: target.clone(), channel: channel.clone() };
+                self.retry(|| self.post(&target, 0, true, letter)).await
+            }
+            Verb::Refresh { target, expires } => {
+                let letter = || Letter::Refresh { target: target.clone(), expires };
+                self.retry(|| self.post(&target, 0, true, letter)).await
             }
             Verb::Disconnect { target, close } => {
                 let letter = || Letter::Disconnect { target: target.clone(), close: close.clone() };
-                self.retry(|| self.post(&target, payload, true, letter)).await
-            }
-            Verb::Subscribe { connection, channel } => {
-                self.retry(|| self.post_subscription(connection, &channel)).await
-            }
-            Verb::Unsubscribe { connection, channel } => {
-                let target = Target::Connection(connection);
-                let letter = || Letter::Unsubscribe { connection, channel: channel.clone() };
-                self.retry(|| self.post(&target, payload, true, letter)).await
+                self.retry(|| self.post(&target, 0, true, letter)).await
             }
         }
     }
 
-    /// Tries until there is room or the deadline has passed.
-    pub(super) async fn retry(
+    /// Publishes, and says where the publication is in the channel's stream, if it has one.
+    pub(crate) async fn publish_json(
         &self,
-        mut attempt: impl FnMut() -> Result<(), Refused>,
-    ) -> Result<(), HubError> {
+        channel: &Channel,
+        data: Json,
+        info: Option<Arc<ClientInfo>>,
+    ) -> Result<Option<Position>, HubError> {
+        self.retry(|| self.post_publication(channel, &data, info.as_ref())).await
+    }
+
+    /// Subscribes; the shard does the rest.
+    pub(crate) async fn join(&self, joining: Joining) -> Result<Result<(), Missing>, HubError> {
+        self.retry(|| self.post_subscription(&joining)).await
+    }
+
+    /// Tries until there is room or the deadline has passed.
+    pub(super) async fn retry<T>(
+        &self,
+        mut attempt: impl FnMut() -> Result<T, Refused>,
+    ) -> Result<T, HubError> {
         let shard = match attempt() {
-            Ok(()) => return Ok(()),
+            Ok(done) => return Ok(done),
             Err(Refused::Stopped) => return Err(HubError::Stopped),
             Err(Refused::Full(shard)) => shard,
         };
@@ -68,17 +112,17 @@ impl Hub {
             .unwrap_or(Err(HubError::Overloaded(patience)))
     }
 
-    async fn wait_and_retry(
+    async fn wait_and_retry<T>(
         &self,
         mut shard: usize,
-        mut attempt: impl FnMut() -> Result<(), Refused>,
-    ) -> Result<(), HubError> {
+        mut attempt: impl FnMut() -> Result<T, Refused>,
+    ) -> Result<T, HubError> {
         loop {
             // Listening starts before the attempt, so room that appears right after it is not missed.
             let mut room = std::pin::pin!(self.shared.inboxes[shard].room());
             room.as_mut().enable();
             match attempt() {
-                Ok(()) => return Ok(()),
+                Ok(done) => return Ok(done),
                 Err(Refused::Stopped) => return Err(HubError::Stopped),
                 Err(Refused::Full(full)) if full == shard => room.await,
                 Err(Refused::Full(full)) => shard = full,
@@ -86,40 +130,173 @@ impl Hub {
         }
     }
 
-    /// The frame goes to each shard with subscribers; the lock makes it the same order for all of them.
-    fn post_publication(&self, channel: &Channel, frame: &Bytes, payload: usize) -> Result<(), Refused> {
-        let stripe = self.shared.audience.lock(channel);
-        self.post_to(stripe.shards(channel), payload, false, || Letter::Publish {
-            channel: channel.clone(),
-            frame: frame.clone(),
-        })
+    /// Under the lock of the channel the publication gets its offset, is kept, and goes to each shard with subscribers:
+    /// so the order is the same for all of them, and that of the offsets.
+    fn post_publication(
+        &self,
+        channel: &Channel,
+        data: &Json,
+        info: Option<&Arc<ClientInfo>>,
+    ) -> Result<Option<Position>, Refused> {
+        let channels = &self.shared.channels;
+        let options = channels.namespaces().options(channel);
+        let mut stripe = channels.lock(channel);
+        let entry = match stripe.get_mut(channel) {
+            Some(entry) => entry,
+            None if options.keeps_history() => channels.entry(&mut stripe, channel),
+            // Nobody listens, and nothing is kept.
+            None => return Ok(None),
+        };
+        let rooms = self.rooms(entry.shards(), data.as_str().len() + PUBLICATION_BYTES, false)?;
+        let mut publication = Publication { offset: 0, data: data.clone(), info: info.cloned() };
+        let position = options.keeps_history().then(|| {
+            let now = Instant::now();
+            let stream = entry.stream_or_new(options, now);
+            stream.append(&mut publication, options, now);
+            stream.position()
+        });
+        if !rooms.is_empty() {
+            let outgoing = Outgoing::new(What::Publication { channel: channel.clone(), publication });
+            let letter = || Letter::Publish { channel: channel.clone(), outgoing: Arc::clone(&outgoing) };
+            push(rooms, letter)?;
+        }
+        Ok(position)
     }
 
-    /// The subscriber counts from the moment the letter is in the inbox, so a publication after it comes after it.
-    fn post_subscription(&self, connection: ConnectionId, channel: &Channel) -> Result<(), Refused> {
-        let shard = connection.shard(self.shared.inboxes.len());
-        let mut stripe = self.shared.audience.lock(channel);
-        let room = self.reserve(shard, 0, true)?;
-        room.push(Letter::Subscribe { connection, channel: channel.clone() })
-            .map_err(|_| Refused::Stopped)?;
-        self.shared.audience.join(&mut stripe, channel, shard);
-        Ok(())
+    /// Under the lock of the channel the subscriber is counted, and what it missed is read: a publication before it is
+    /// among that, and one after it comes after the letter.
+    fn post_subscription(&self, joining: &Joining) -> Result<Result<(), Missing>, Refused> {
+        let channels = &self.shared.channels;
+        let options = channels.namespaces().options(&joining.channel);
+        let positioned = options.recovery.applies(joining.positioned);
+        let mut stripe = channels.lock(&joining.channel);
+        let entry = channels.entry(&mut stripe, &joining.channel);
+        let snapshot = positioned.then(|| {
+            let stream = entry.stream_or_new(options, Instant::now());
+            self.snapshot(stream, joining.since.as_ref())
+        });
+        if joining.all_or_nothing
+            && snapshot.as_ref().is_some_and(|snapshot| snapshot.recovered == Some(false))
+        {
+            return Ok(Err(Missing));
+        }
+        let missed = snapshot.iter().flat_map(|snapshot| &snapshot.missed);
+        let payload = missed.map(|publication| publication.data.as_str().len() + PUBLICATION_BYTES).sum();
+        let shards = self.shards_of(&joining.target);
+        let rooms = self.rooms(shards.clone(), payload, true)?;
+        shards.for_each(|shard| entry.count_in(shard));
+        let mut terms = joining.terms.clone();
+        terms.join_leave = options.join_leave.applies(terms.join_leave);
+        let channel = stripe.name(&joining.channel);
+        let subscription = NewSubscription { target: joining.target.clone(), channel, snapshot, terms };
+        push(rooms, || Letter::Subscribe(Box::new(subscription.clone()))).map(Ok)
     }
 
-    fn post(
+    fn snapshot(&self, stream: &Stream, since: Option<&Since>) -> Snapshot {
+        let limits = &self.shared.settings.limits;
+        let limits = RecoveryLimits { publications: limits.max_recovery, bytes: limits.max_recovery_bytes };
+        let missed = since.map(|since| stream.recover(since, limits));
+        let recovered = missed.as_ref().map(Result::is_ok);
+        let missed = missed.and_then(Result::ok).unwrap_or_default();
+        Snapshot { position: stream.position(), recovered, missed }
+    }
+
+    /// A subscriber has come, as its shard says: it is in the channel from now on.
+    pub(crate) fn appear(&self, channel: &Channel, info: &Arc<ClientInfo>) {
+        let channels = &self.shared.channels;
+        let options = channels.namespaces().options(channel);
+        let mut stripe = channels.lock(channel);
+        let Some(entry) = stripe.get_mut(channel) else { return };
+        if options.presence {
+            entry.presence.get_or_insert_default().insert(info.client, Arc::clone(info));
+        }
+        if options.join_leave.exists() {
+            self.post_news(entry, channel, || What::Join {
+                channel: channel.clone(),
+                info: Arc::clone(info),
+            });
+        }
+    }
+
+    /// A subscriber has gone, as its shard says. `info` is what [`appear`](Self::appear) was told, if it was.
+    pub(crate) fn leave(&self, channel: &Channel, shard: usize, info: Option<&Arc<ClientInfo>>) {
+        let channels = &self.shared.channels;
+        let options = channels.namespaces().options(channel);
+        let mut stripe = channels.lock(channel);
+        let Some(entry) = stripe.get_mut(channel) else { return };
+        entry.count_out(shard);
+        if let Some(info) = info {
+            if let Some(presence) = &mut entry.presence
+                && presence.remove(&info.client).is_some()
+                && presence.is_empty()
+            {
+                entry.presence = None;
+            }
+            if options.join_leave.exists() {
+                self.post_news(entry, channel, || What::Leave {
+                    channel: channel.clone(),
+                    info: Arc::clone(info),
+                });
+            }
+        }
+        stripe.drop_unused(channel);
+    }
+
+    /// Shards must not wait for each other, so news finds room at once or is lost, which the log tells.
+    fn post_news(&self, entry: &Entry, channel: &Channel, what: impl FnOnce() -> What) {
+        if entry.shards().next().is_none() {
+            return;
+        }
+        let outgoing = Outgoing::new(what());
+        for shard in entry.shards() {
+            let letter = Letter::News { channel: channel.clone(), outgoing: Arc::clone(&outgoing) };
+            let room = self.reserve(shard, 0, true);
+            if room
+                .and_then(|room| room.push(letter).map_err(|_| Refused::Stopped))
+                .is_err_and(|refused| matches!(refused, Refused::Full(_)))
+            {
+                let lost = self.shared.lost_news.fetch_add(1, Ordering::Relaxed) + 1;
+                if lost.is_power_of_two() {
+                    log::warn!(
+                        "shard {shard} has no room for who comes and goes; {lost} such news were lost so far"
+                    );
+                }
+            }
+        }
+    }
+
+    pub(super) fn post(
         &self,
         target: &Target,
         payload: usize,
         urgent: bool,
         letter: impl FnMut() -> Letter,
     ) -> Result<(), Refused> {
+        push(self.rooms(self.shards_of(target), payload, urgent)?, letter)
+    }
+
+    fn shards_of(&self, target: &Target) -> Range<usize> {
         let shards = self.shared.inboxes.len();
         match target {
             Target::Connection(id) => {
-                self.post_to(std::iter::once(id.shard(shards)), payload, urgent, letter)
+                let shard = id.shard(shards);
+                shard..shard + 1
             }
-            Target::User(_) | Target::All => self.post_to(0..shards, payload, urgent, letter),
+            Target::User(_) | Target::All => 0..shards,
         }
+    }
+
+    /// Room in all of the inboxes, or in none of them.
+    fn rooms(
+        &self,
+        mut shards: impl Iterator<Item = usize>,
+        payload: usize,
+        urgent: bool,
+    ) -> Result<Rooms<'_>, Refused> {
+        shards.try_fold(Rooms::new(), |mut rooms, shard| {
+            rooms.push(self.reserve(shard, payload, urgent)?);
+            Ok(rooms)
+        })
     }
 
     fn reserve(&self, shard: usize, payload: usize, urgent: bool) -> Result<Room<'_>, Refused> {
@@ -128,23 +305,16 @@ impl Hub {
         inbox.reserve(payload, urgent).ok_or_else(refused)
     }
 
-    /// All of the shards get the letter, or none of them.
-    fn post_to(
-        &self,
-        shards: impl Iterator<Item = usize>,
-        payload: usize,
-        urgent: bool,
-        mut letter: impl FnMut() -> Letter,
-    ) -> Result<(), Refused> {
-        let reserve = |shard: usize| self.reserve(shard, payload, urgent);
-        let rooms = shards.map(reserve).collect::<Result<Vec<_>, _>>()?;
-        rooms.into_iter().try_for_each(|room| room.push(letter())).map_err(|_| Refused::Stopped)
-    }
-
     /// Posts a letter that cannot be made twice; it stays in its place until there is room.
     pub(super) fn post_once(&self, shard: usize, letter: &mut Option<Letter>) -> Result<(), Refused> {
         let room = self.reserve(shard, 0, true)?;
         let Some(letter) = letter.take() else { return Ok(()) };
         room.push(letter).map_err(|_| Refused::Stopped)
     }
+}
+
+type Rooms<'hub> = Vec<Room<'hub>>;
+
+fn push(rooms: Rooms<'_>, mut letter: impl FnMut() -> Letter) -> Result<(), Refused> {
+    rooms.into_iter().try_for_each(|room| room.push(letter())).map_err(|_| Refused::Stopped)
 }

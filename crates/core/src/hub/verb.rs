@@ -1,10 +1,12 @@
 //! What a program can ask of the hub, as plain data: a verb can be written down, sent to another process and applied
 //! there.
 
-use bytestring::ByteString;
+use std::{sync::Arc, time::SystemTime};
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Channel, ConnectionId, Message, codec::CloseFrame};
+use super::Content;
+use crate::{Channel, ClientInfo, ConnectionId, Json, Since, codec::CloseFrame};
 
 /// Something the hub is asked to do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,29 +16,40 @@ pub enum Verb {
     Publish {
         /// Where to.
         channel: Channel,
-        /// JSON text.
-        data: ByteString,
+        /// What.
+        data: Json,
+        /// The client that publishes; nothing when the server does.
+        info: Option<Arc<ClientInfo>>,
     },
     /// Sends one message past all channels.
     Send {
         /// Whom to.
         to: Target,
         /// What.
-        message: Message,
+        content: Content,
     },
-    /// Subscribes a connection to a channel.
+    /// Subscribes connections to a channel.
     Subscribe {
-        /// The connection.
-        connection: ConnectionId,
+        /// The connections.
+        target: Target,
+        /// The channel.
+        channel: Channel,
+        /// How far they have come in it.
+        since: Option<Since>,
+    },
+    /// Takes subscriptions back.
+    Unsubscribe {
+        /// The connections.
+        target: Target,
         /// The channel.
         channel: Channel,
     },
-    /// Takes a subscription back.
-    Unsubscribe {
-        /// The connection.
-        connection: ConnectionId,
-        /// The channel.
-        channel: Channel,
+    /// Sets a new end to the time for which connections are let in.
+    Refresh {
+        /// The connections.
+        target: Target,
+        /// The end; one that has passed closes them.
+        expires: Option<SystemTime>,
     },
     /// Closes connections.
     Disconnect {
@@ -59,13 +72,8 @@ pub enum Target {
     All,
 }
 
-impl Verb {
-    /// Bytes that the verb's payload takes up in an inbox.
-    pub(crate) fn payload_bytes(&self) -> usize {
-        match self {
-            Self::Publish { data, .. } => data.len(),
-            Self::Send { message, .. } => message.len(),
-            _ => 0,
-        }
+impl From<ConnectionId> for Target {
+    fn from(id: ConnectionId) -> Self {
+        Self::Connection(id)
     }
 }

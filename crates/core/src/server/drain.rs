@@ -9,7 +9,7 @@ use tokio::{
 };
 
 use super::gate::Gate;
-use crate::{CloseCode, Hub, Settings, codec::CloseFrame};
+use crate::{Hub, Settings};
 
 /// Why a server stops. Either way it ends in this order:
 ///
@@ -19,19 +19,11 @@ use crate::{CloseCode, Hub, Settings, codec::CloseFrame};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Stop {
-    /// The server goes away: sockets are closed with 1001.
+    /// The server goes away: raw sockets are closed with 1001, clients of the protocol with 3001.
     Shutdown,
-    /// Another process takes over on the same listening socket: sockets are closed with 1012.
+    /// Another process takes over on the same listening socket: raw sockets are closed with 1012, clients of the
+    /// protocol with 3001.
     Restart,
-}
-
-impl Stop {
-    pub(crate) fn close_frame(self) -> CloseFrame {
-        match self {
-            Self::Shutdown => CloseFrame::new(CloseCode::AWAY, "the server stops"),
-            Self::Restart => CloseFrame::new(CloseCode::RESTART, "the server restarts"),
-        }
-    }
 }
 
 /// Resolves at the first SIGTERM or SIGINT.

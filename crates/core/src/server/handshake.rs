@@ -80,6 +80,13 @@ pub(crate) fn accept(accept: HeaderValue) -> HttpResponse {
         .finish()
 }
 
+/// The WebSocket subprotocols that a client offers, in the order of its preference.
+pub(crate) fn subprotocols(request: &HttpRequest) -> Vec<String> {
+    let values = request.headers().get_all(header::SEC_WEBSOCKET_PROTOCOL);
+    let lists = values.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(','));
+    lists.map(|offer| offer.trim().to_owned()).filter(|offer| !offer.is_empty()).collect()
+}
+
 /// Whether a request says that a body follows.
 pub(crate) fn has_body(request: &HttpRequest) -> bool {
     let length = request.headers().get(header::CONTENT_LENGTH);

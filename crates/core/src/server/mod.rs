@@ -30,7 +30,7 @@ pub use self::{
     drain::Stop,
     handshake::HandshakeError,
     origin::{HostPolicy, OriginPolicy, origin_host},
-    route::raw_socket,
+    route::{centrifuge_socket, raw_socket},
     takeover::{TakenSocket, Takeover},
 };
 use crate::{Hooks, Hub, HubStartError, Settings, hub::Unstarted};

@@ -1,5 +1,4 @@
-//! The route of a raw WebSocket: an ordinary handler, behind the application's middleware, that lets a socket in or
-//! says why not.
+//! The routes of sockets: ordinary handlers, behind the application's middleware, that let a socket in or say why not.
 
 use actix_web::{
     HttpMessage, HttpRequest, HttpResponse,
@@ -13,9 +12,10 @@ use super::{
 };
 use crate::{
     ConnectionId, Hub, Refusal,
+    centrifuge::SUBPROTOCOL,
     hub::Place,
     portable,
-    shard::{Incoming, Newcomer},
+    shard::{Dialect, Incoming, Newcomer},
 };
 
 /// The handler of a raw WebSocket. Register it for every method, so that a wrong one gets a clear answer:
@@ -30,9 +30,32 @@ use crate::{
 /// [`HttpServer`](actix_web::HttpServer), where an actix worker goes on carrying the bytes.
 pub async fn raw_socket(request: HttpRequest, hub: Hub, payload: web::Payload) -> HttpResponse {
     match admit(&request, &hub).await {
-        Ok((newcomer, accept)) => open(&request, payload, newcomer, accept),
+        Ok((admitted, accept)) => open(&request, payload, Dialect::Raw, admitted, accept),
         Err(refusal) => refusal,
     }
+}
+
+/// The handler of a socket that speaks the Centrifuge client protocol, in JSON: the SDKs of Centrifugo connect to it. They
+/// expect it here: `.route("/connection/websocket", web::to(centrifuge_socket))`.
+///
+/// It does the same as [`raw_socket`]. A client that wants to speak another WebSocket subprotocol than `centrifuge-json`,
+/// or none, is refused (400).
+pub async fn centrifuge_socket(request: HttpRequest, hub: Hub, payload: web::Payload) -> HttpResponse {
+    let offers = handshake::subprotocols(&request);
+    let json = offers.iter().any(|offer| offer == SUBPROTOCOL);
+    if !offers.is_empty() && !json {
+        let reason = format!("this address speaks {SUBPROTOCOL}, and not {}", offers.join(", "));
+        return Refusal::new(StatusCode::BAD_REQUEST, reason).into_response();
+    }
+    let mut response = match admit(&request, &hub).await {
+        Ok((admitted, accept)) => open(&request, payload, Dialect::Centrifuge, admitted, accept),
+        Err(refusal) => refusal,
+    };
+    if json && response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let chosen = header::HeaderValue::from_static(SUBPROTOCOL);
+        response.headers_mut().insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
+    }
+    response
 }
 
 /// A socket that may come in; what is missing is the byte stream.
@@ -60,13 +83,14 @@ async fn admit(request: &HttpRequest, hub: &Hub) -> Result<(Admitted, header::He
 fn open(
     request: &HttpRequest,
     payload: web::Payload,
+    dialect: Dialect,
     admitted: Admitted,
     accept: header::HeaderValue,
 ) -> HttpResponse {
     let peer = request.peer_addr();
     let Admitted { id, identity, place, hub } = admitted;
     let join = move |transport, early| {
-        hub.clone().accept(Newcomer { id, identity, peer, hub, place, transport, early });
+        hub.clone().accept(Newcomer { id, dialect, identity, peer, hub, place, transport, early });
     };
     if request.extensions().get::<CanTakeOver>().is_none() {
         return portable::open(request, payload, |pipe| join(Incoming::Portable(pipe), bytes::Bytes::new()));

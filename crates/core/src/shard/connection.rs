@@ -1,8 +1,9 @@
 //! One connection as its shard sees it: what can be done to it from outside its task. Reading is in `task`.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::{Cell, RefCell, RefMut},
     io,
+    sync::Arc,
     task::{Context, Waker},
     time::{Duration, Instant},
 };
@@ -10,12 +11,16 @@ use std::{
 use bytes::Bytes;
 
 use super::{
+    ending::Ending,
     letter::{ConnectionInfo, End},
     outbound::{Outbound, Written},
+    outgoing::Dialect,
+    roster::Audience,
+    session::{Session, Stage},
     transport::Transport,
 };
 use crate::{
-    Channel, CloseCode, Ended, Limits, Socket,
+    Channel, ClientInfo, Ended, Limits, Socket,
     codec::{self, CloseFrame},
     hub::Place,
 };
@@ -40,10 +45,15 @@ pub(super) enum Phase {
 pub(super) struct Connection {
     pub(super) socket: Socket,
     pub(super) transport: Transport,
-    /// The channels it is subscribed to, and its index among each one's subscribers.
-    pub(super) channels: RefCell<Vec<(Channel, usize)>>,
+    pub(super) subscriptions: RefCell<Vec<Subscription>>,
     /// Its index among its user's connections.
-    pub(super) user_index: Cell<usize>,
+    pub(super) user_index: Cell<Option<usize>>,
+    /// When it has to go, unless somebody extends that.
+    pub(super) expires: Cell<Option<Instant>>,
+    /// When the first of its subscriptions has to go.
+    pub(super) subscription_expires: Cell<Option<Instant>>,
+    /// What a client of the protocol has beyond a raw socket.
+    session: Option<Box<RefCell<Session>>>,
     /// In the list of connections to be flushed at the end of a batch.
     pub(super) dirty: Cell<bool>,
     /// A hook runs, so nothing is read, and silence means nothing.
@@ -66,14 +76,36 @@ pub(super) struct Connection {
     _place: Place,
 }
 
+/// A connection's subscription to a channel.
+pub(super) struct Subscription {
+    pub(super) channel: Channel,
+    /// Which of the channel's subscribers it is among, and where.
+    pub(super) audience: Audience,
+    pub(super) index: usize,
+    /// What others in the channel see of it, where anybody can.
+    pub(super) info: Option<Arc<ClientInfo>>,
+    pub(super) expires: Option<Instant>,
+    /// The client has a token for it, and may bring a new one.
+    pub(super) refreshable: bool,
+}
+
 impl Connection {
-    pub(super) fn new(socket: Socket, transport: Transport, place: Place, limits: &Limits) -> Self {
+    pub(super) fn new(
+        socket: Socket,
+        transport: Transport,
+        place: Place,
+        session: Option<Session>,
+        limits: &Limits,
+    ) -> Self {
         let now = Instant::now();
         Self {
             socket,
             transport,
-            channels: RefCell::default(),
-            user_index: Cell::new(0),
+            subscriptions: RefCell::default(),
+            user_index: Cell::new(None),
+            expires: Cell::new(None),
+            subscription_expires: Cell::new(None),
+            session: session.map(RefCell::new).map(Box::new),
             dirty: Cell::new(false),
             hook_runs: Cell::new(false),
             outbound: RefCell::default(),
@@ -96,12 +128,64 @@ impl Connection {
         self.phase.get()
     }
 
+    /// How it speaks.
+    pub(super) fn dialect(&self) -> Dialect {
+        if self.session.is_some() { Dialect::Centrifuge } else { Dialect::Raw }
+    }
+
+    /// The state of a client of the protocol.
+    pub(super) fn session(&self) -> Option<RefMut<'_, Session>> {
+        self.session.as_ref().map(|session| session.borrow_mut())
+    }
+
+    /// Whether it is known who is there: a client of the protocol has to say so first.
+    pub(super) fn is_known(&self) -> bool {
+        self.session().is_none_or(|session| matches!(session.stage, Stage::Connecting(_) | Stage::Connected))
+    }
+
+    pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {
+        self.subscriptions.borrow().iter().any(|one| one.channel == *channel)
+    }
+
+    /// What others in a channel see of it.
+    pub(super) fn info_in(&self, channel: &Channel) -> Option<Arc<ClientInfo>> {
+        self.subscriptions.borrow().iter().find(|one| one.channel == *channel)?.info.clone()
+    }
+
+    /// Whether its subscription to a channel has a token; nothing if it has no subscription.
+    pub(super) fn is_refreshable(&self, channel: &Channel) -> Option<bool> {
+        self.subscriptions.borrow().iter().find(|one| one.channel == *channel).map(|one| one.refreshable)
+    }
+
+    /// A subscription may stay until then.
+    pub(super) fn extend_subscription(&self, channel: &Channel, expires: Option<Instant>) {
+        let mut subscriptions = self.subscriptions.borrow_mut();
+        subscriptions.iter_mut().filter(|one| one.channel == *channel).for_each(|one| one.expires = expires);
+        drop(subscriptions);
+        self.look_for_expiring_subscriptions();
+    }
+
+    /// Remembers when the first of its subscriptions has to go.
+    pub(super) fn look_for_expiring_subscriptions(&self) {
+        self.subscription_expires.set(self.subscriptions.borrow().iter().filter_map(|one| one.expires).min());
+    }
+
+    /// A command is being carried out, so the next one has to wait.
+    pub(super) fn awaits_answer(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| session.borrow().awaits_answer)
+    }
+
+    /// So much waits to be written that whatever the peer asks for had better wait too.
+    pub(super) fn is_congested(&self) -> bool {
+        self.outbound.borrow().weight() > self.queue_bytes / 2
+    }
+
     pub(super) fn info(&self) -> ConnectionInfo {
         ConnectionInfo {
             id: self.socket.id(),
             identity: self.socket.identity().clone(),
             peer: self.socket.peer(),
-            channels: self.channels.borrow().iter().map(|(channel, _)| channel.clone()).collect(),
+            channels: self.subscriptions.borrow().iter().map(|one| one.channel.clone()).collect(),
             age: self.opened.elapsed(),
         }
     }
@@ -135,15 +219,24 @@ impl Connection {
         }
     }
 
-    /// Keeps a frame until `on_connect` has ended; false if that is the case. When it becomes too much to keep, the
-    /// connection counts as arrived.
+    /// Keeps a frame until `on_connect` has ended and the client of a protocol has its welcome; false if that is the
+    /// case. When it becomes too much to keep, a raw socket counts as arrived, and a client as too slow. A client that
+    /// has not said who it is gets nothing.
     pub(super) fn hold(&self, frame: &Bytes) -> bool {
         let mut held = self.held.borrow_mut();
         let Some(waiting) = held.as_mut() else { return false };
+        let session = self.session();
+        if session.as_ref().is_some_and(|session| !matches!(session.stage, Stage::Connecting(_))) {
+            return true;
+        }
         if waiting.push(frame.clone(), self.queue_bytes).is_ok() {
             return true;
         }
         drop(held);
+        if session.is_some() {
+            self.give_up_on_slow_consumer();
+            return true;
+        }
         self.arrive();
         false
     }
@@ -186,10 +279,15 @@ impl Connection {
         self.begin_ending(Phase::Closing, Ended::ByServer(close));
     }
 
+    /// Begins to close for one of the hub's own reasons.
+    pub(super) fn close_for(&self, ending: Ending) {
+        self.close(ending.close_frame(self.dialect()));
+    }
+
     /// Ends the way its task wants it to, after what is queued.
     pub(super) fn end(&self, end: End) {
         match end {
-            End::HookFailed => self.close(CloseFrame::new(CloseCode::ERROR, "internal error")),
+            End::HookFailed => self.close_for(Ending::HookFailed),
             End::Violation(close) => {
                 self.close(close.clone());
                 self.begin_ending(Phase::Closed, Ended::ByServer(close));
@@ -230,10 +328,12 @@ impl Connection {
         }
     }
 
-    /// Bytes have come in.
+    /// Bytes have come in. They show that a raw socket is alive; a client of the protocol has to say so.
     pub(super) fn hear(&self) {
         self.heard.set(Instant::now());
-        self.pinged.set(None);
+        if self.dialect() == Dialect::Raw {
+            self.pinged.set(None);
+        }
     }
 
     /// A message has come in.
@@ -246,9 +346,12 @@ impl Connection {
         self.hook_runs.set(false);
         self.hear();
         self.spoken.set(self.heard.get());
+        if let Some(pinged) = self.pinged.get() {
+            self.pinged.set(Some(pinged.max(self.heard.get())));
+        }
     }
 
-    /// Looks at the clock: gives up closing connections, pings silent ones, closes dead and idle ones.
+    /// Looks at the clock: gives up closing connections, pings, closes dead, idle and expired ones.
     pub(super) fn tick(&self, now: Instant, limits: &Limits, ping: &Bytes) {
         if self.phase.get() != Phase::Open {
             if self.deadline.get().is_some_and(|deadline| now >= deadline) {
@@ -256,31 +359,56 @@ impl Connection {
             }
             return;
         }
+        if self.expires.get().is_some_and(|expires| now >= expires) {
+            return self.close_for(Ending::Expired);
+        }
         if self.hook_runs.get() {
             return;
         }
         let idle =
             limits.idle_timeout.is_some_and(|timeout| now.duration_since(self.spoken.get()) >= timeout);
-        if idle {
-            self.close(CloseFrame::new(CloseCode::NORMAL, "idle for too long"));
+        if idle || self.has_not_connected(now, limits) {
+            self.close_for(Ending::Idle);
         } else if let Some(pinged) = self.pinged.get() {
             // A peer that takes what is written is alive, however long the ping has to wait behind it.
             if self.outbound.borrow_mut().take_progress() {
                 self.pinged.set(Some(now));
             } else if now.duration_since(pinged) >= limits.pong_timeout {
-                self.close(CloseFrame::new(CloseCode::AWAY, "no answer to a ping"));
+                self.close_for(Ending::NoPong);
             }
-        } else if now.duration_since(self.heard.get()) >= limits.ping_interval {
+        } else if self.ping_is_due(now, limits) {
             self.pinged.set(Some(now));
             self.outbound.borrow_mut().append(ping.clone());
             self.flush_or_wake();
         }
     }
 
+    /// A client of the protocol has answered a ping; false if it was not asked.
+    pub(super) fn pong(&self) -> bool {
+        self.pinged.take().is_some()
+    }
+
+    fn has_not_connected(&self, now: Instant, limits: &Limits) -> bool {
+        let connecting = self.session().is_some_and(|session| !matches!(session.stage, Stage::Connected));
+        connecting && now.duration_since(self.opened) >= limits.connect_timeout
+    }
+
+    /// A raw socket is asked when it has been silent; a client of the protocol expects pings at equal distances.
+    fn ping_is_due(&self, now: Instant, limits: &Limits) -> bool {
+        let Some(mut session) = self.session() else {
+            return now.duration_since(self.heard.get()) >= limits.ping_interval;
+        };
+        let due = matches!(session.stage, Stage::Connected) && now >= session.ping_due;
+        if due {
+            session.ping_due = now + limits.ping_interval;
+        }
+        due
+    }
+
     fn give_up_on_slow_consumer(&self) {
         log::debug!("connection {} reads too slowly; it is closed", self.socket.id());
         self.outbound.borrow_mut().clear();
-        self.close(CloseFrame::new(CloseCode::TRY_AGAIN, "slow consumer"));
+        self.close_for(Ending::Slow);
     }
 
     fn begin_ending(&self, phase: Phase, ended: Ended) {
@@ -292,7 +420,7 @@ impl Connection {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(super) fn wake(&self) {
         if let Some(waker) = &*self.waker.borrow() {
             waker.wake_by_ref();
         }

@@ -1,42 +1,108 @@
 //! What comes in through a shard's inbox.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-use super::transport::Incoming;
+use super::{
+    outgoing::{Dialect, Outgoing},
+    transport::Incoming,
+};
 use crate::{
-    Channel, ConnectionId, Identity,
+    Channel, ConnectionId, Identity, Json, Position, Publication, Stop,
     codec::CloseFrame,
+    hooks::Rejection,
     hub::{Place, Target},
 };
 
-/// A letter to a shard. Frames are encoded already, and shared by all who get them.
+/// A letter to a shard.
 pub(crate) enum Letter {
     /// A socket has been accepted.
     Accept(Box<Newcomer>),
     /// A publication for the channel's subscribers.
-    Publish { channel: Channel, frame: Bytes },
+    Publish { channel: Channel, outgoing: Arc<Outgoing> },
+    /// Somebody has come to a channel or left it: news for those subscribers who want to know.
+    News { channel: Channel, outgoing: Arc<Outgoing> },
     /// A message past the channels.
-    Send { to: Target, frame: Bytes },
-    /// The audience counts this subscriber already; the shard takes it back if there is no such connection.
-    Subscribe { connection: ConnectionId, channel: Channel },
-    /// The end of a subscription.
-    Unsubscribe { connection: ConnectionId, channel: Channel },
+    Send { to: Target, outgoing: Arc<Outgoing> },
+    /// A subscription, taken together with the state of the channel: what is published later comes behind this letter.
+    /// The channel counts one subscriber for it on this shard; the shard corrects that.
+    Subscribe(Box<NewSubscription>),
+    /// The end of subscriptions.
+    Unsubscribe { target: Target, channel: Channel },
+    /// A new end to the time for which connections are let in.
+    Refresh { target: Target, expires: Option<SystemTime> },
     /// Close connections.
     Disconnect { target: Target, close: CloseFrame },
-    /// The `on_connect` hook of a connection has ended well; what it sent is before this letter.
+    /// What a client's command came to; what its hook sent is before this letter.
+    Answer { connection: ConnectionId, command: u32, outcome: Result<Outcome, Rejection> },
+    /// The `on_connect` hook of a raw socket has ended well; what it sent is before this letter.
     Arrive(ConnectionId),
     /// A connection's own task asks for its end: behind everything its hooks have asked for.
     End { connection: ConnectionId, end: End },
     /// Say who is here.
     List(oneshot::Sender<Vec<ConnectionInfo>>),
     /// Close everybody, now and later, spread over a time.
-    Drain { close: CloseFrame, spread: Duration },
+    Drain { stop: Stop, spread: Duration },
     /// End the shard, and with it every connection that is left.
     Stop,
+}
+
+/// A new subscription on its way to its shard.
+#[derive(Clone)]
+pub(crate) struct NewSubscription {
+    pub(crate) target: Target,
+    pub(crate) channel: Channel,
+    /// Where the channel's stream is, if the subscriber has a position in it.
+    pub(crate) snapshot: Option<Snapshot>,
+    pub(crate) terms: Terms,
+}
+
+/// Where a channel's stream is at the moment of a subscription, and what the subscriber has missed in it.
+#[derive(Clone, Debug)]
+pub(crate) struct Snapshot {
+    pub(crate) position: Position,
+    /// Whether all of it was there; nothing when nobody asked.
+    pub(crate) recovered: Option<bool>,
+    pub(crate) missed: Vec<Publication>,
+}
+
+/// What a subscription is granted with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Terms {
+    /// The client's command that asked for it; nothing when the server did.
+    pub(crate) command: Option<u32>,
+    /// The subscriber is told who comes and goes.
+    pub(crate) join_leave: bool,
+    pub(crate) expires: Option<SystemTime>,
+    /// The client has a token, and may bring a new one before it expires.
+    pub(crate) refreshable: bool,
+    /// What others see of the subscriber.
+    pub(crate) info: Option<Json>,
+    /// What the subscriber gets along with the reply.
+    pub(crate) data: Option<Json>,
+}
+
+/// What a client's command came to, when it went well.
+pub(crate) enum Outcome {
+    /// The reply is all there is to it.
+    Reply(crate::centrifuge::Reply),
+    /// The client is connected.
+    Connect { data: Option<Json>, expires: Option<SystemTime>, refreshable: bool },
+    /// The connection may stay until then.
+    Refresh { expires: Option<SystemTime> },
+    /// The subscription may stay until then.
+    SubRefresh { channel: Channel, expires: Option<SystemTime> },
+    /// A letter that was posted meanwhile brings the reply.
+    Posted,
+    /// There is nothing to say.
+    Silent,
 }
 
 /// How a connection's task wants it to end.
@@ -53,6 +119,7 @@ pub(crate) enum End {
 /// A socket on its way to its shard.
 pub(crate) struct Newcomer {
     pub(crate) id: ConnectionId,
+    pub(crate) dialect: Dialect,
     pub(crate) identity: Identity,
     pub(crate) peer: Option<SocketAddr>,
     pub(crate) hub: crate::Hub,
@@ -78,7 +145,7 @@ impl Newcomer {
 pub struct ConnectionInfo {
     /// Its id.
     pub id: ConnectionId,
-    /// Who `authenticate` said it is.
+    /// Who `authenticate`, or the client's token, said it is.
     pub identity: Identity,
     /// The other end of the TCP connection.
     pub peer: Option<SocketAddr>,

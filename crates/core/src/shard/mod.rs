@@ -1,10 +1,15 @@
 //! A shard: one thread that owns its connections and its part of each channel's subscribers. Everything else reaches
 //! them by letter.
 
+mod clients;
+mod commands;
 mod connection;
+mod ending;
 mod letter;
 mod outbound;
+mod outgoing;
 mod roster;
+mod session;
 mod task;
 mod transport;
 
@@ -21,16 +26,24 @@ use bytes::{Bytes, BytesMut};
 use tokio::{runtime, task::LocalSet};
 
 pub use self::letter::ConnectionInfo;
-use self::{connection::Connection, roster::Roster, task::ConnectionTask};
+use self::{
+    connection::{Connection, Phase, Subscription},
+    ending::Ending,
+    roster::Roster,
+    session::Session,
+    task::ConnectionTask,
+};
 pub(crate) use self::{
-    letter::{End, Letter, Newcomer},
+    letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},
+    outgoing::{Dialect, Outgoing, What},
     transport::Incoming,
 };
 use crate::{
-    Channel, Limits, Socket,
-    codec::{self, CloseFrame, Opcode},
+    Channel, Limits, Namespaces, Settings, Socket, Stop, UnsubscribeCode,
+    centrifuge::PING,
+    codec::{self, Opcode},
     hooks::HookRunner,
-    hub::{Audience, InboxReader, Target},
+    hub::{Channels, InboxReader, Target},
 };
 
 /// How often a shard looks at the clock, for heartbeats and deadlines: often enough for the shortest of them.
@@ -41,6 +54,9 @@ const SHORTEST_TICK: Duration = Duration::from_millis(5);
 /// Bytes that are joined into one piece at most. One write carries about as much; beyond it a copy gains nothing.
 const JOIN_BYTES: usize = 64 * 1024;
 
+/// How often a shard looks through one part of the channels for what need not be kept any longer.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+
 /// While a shard closes its connections spread over a time, it closes some of them this often.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
@@ -49,16 +65,22 @@ pub(crate) struct Shard {
     index: usize,
     runner: HookRunner,
     limits: Limits,
-    audience: Arc<Audience>,
+    channels: Arc<Channels>,
     roster: RefCell<Roster>,
-    /// The close frame that everybody gets, once the hub drains.
-    draining: RefCell<Option<CloseFrame>>,
+    /// Why everybody is closed, once the hub drains.
+    draining: Cell<Option<Stop>>,
     /// Connections with queued frames, to be flushed at the end of a batch of letters.
     dirty: RefCell<Vec<Rc<Connection>>>,
     /// More letters wait behind the one that is worked on, so frames are queued and written together.
     joining: Cell<bool>,
     stopped: Cell<bool>,
-    ping: Bytes,
+    pings: Pings,
+}
+
+/// What asks a peer whether it is still there.
+struct Pings {
+    raw: Bytes,
+    centrifuge: Bytes,
 }
 
 impl Shard {
@@ -66,23 +88,27 @@ impl Shard {
     pub(crate) fn start(
         index: usize,
         inbox: InboxReader,
-        audience: Arc<Audience>,
+        channels: Arc<Channels>,
         runner: HookRunner,
-        limits: Limits,
+        settings: &Settings,
     ) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let limits = settings.limits.clone();
         thread::Builder::new().name(format!("shard-{index}")).spawn(move || {
             let shard = Rc::new(Self {
                 index,
                 runner,
                 limits,
-                audience,
+                channels,
                 roster: RefCell::default(),
-                draining: RefCell::default(),
+                draining: Cell::default(),
                 dirty: RefCell::default(),
                 joining: Cell::new(false),
                 stopped: Cell::new(false),
-                ping: codec::encode(Opcode::Ping, b""),
+                pings: Pings {
+                    raw: codec::encode(Opcode::Ping, b""),
+                    centrifuge: codec::encode(Opcode::Text, PING.as_bytes()),
+                },
             });
             LocalSet::new().block_on(&runtime, shard.run(inbox));
         })?;
@@ -105,21 +131,22 @@ impl Shard {
     /// Works off a batch of letters. Publications that follow each other on one channel become one write.
     fn work_off(self: &Rc<Self>, letters: &mut Vec<Letter>) {
         let mut letters = letters.drain(..).peekable();
+        let mut batch = Vec::new();
         while let Some(letter) = letters.next() {
-            let letter = match letter {
-                Letter::Publish { channel, frame } => {
-                    let mut joined = Joined::new(frame);
-                    while let Some(Letter::Publish { frame, .. }) =
-                        letters.next_if(|next| joined.can_take(&channel, next))
-                    {
-                        joined.push(&frame);
-                    }
-                    Letter::Publish { frame: joined.finish(), channel }
-                }
-                other => other,
+            let Letter::Publish { channel, outgoing } = letter else {
+                self.joining.set(letters.peek().is_some());
+                self.handle(letter);
+                continue;
             };
+            batch.push(outgoing);
+            while let Some(Letter::Publish { outgoing, .. }) = letters
+                .next_if(|next| matches!(next, Letter::Publish { channel: other, .. } if *other == channel))
+            {
+                batch.push(outgoing);
+            }
             self.joining.set(letters.peek().is_some());
-            self.handle(letter);
+            self.fan_out(&channel, &batch);
+            batch.clear();
         }
         self.joining.set(false);
         for connection in self.dirty.take() {
@@ -128,36 +155,43 @@ impl Shard {
         }
     }
 
+    /// Gives all subscribers of a channel what was published to it.
+    fn fan_out(&self, channel: &Channel, publications: &[Arc<Outgoing>]) {
+        let roster = self.roster.borrow();
+        let Some(subscribers) = roster.subscribers(channel) else { return };
+        for dialect in [Dialect::Raw, Dialect::Centrifuge] {
+            if subscribers.by_dialect(dialect).next().is_none() {
+                continue;
+            }
+            for frame in join(publications.iter().filter_map(|one| one.frame(dialect))) {
+                subscribers.by_dialect(dialect).for_each(|connection| self.give(connection, &frame));
+            }
+        }
+    }
+
     fn handle(self: &Rc<Self>, letter: Letter) {
         match letter {
             Letter::Accept(newcomer) => self.accept(*newcomer),
-            Letter::Publish { channel, frame } => {
-                self.roster
-                    .borrow()
-                    .subscribers(&channel)
-                    .iter()
-                    .for_each(|connection| self.give(connection, &frame));
-            }
-            Letter::Send { to: Target::Connection(id), frame } => {
-                if let Some(connection) = self.roster.borrow().get(id) {
-                    self.give(connection, &frame);
+            Letter::Publish { channel, outgoing } => self.fan_out(&channel, &[outgoing]),
+            Letter::News { channel, outgoing } => self.tell_watchers(&channel, &outgoing),
+            Letter::Send { to, outgoing } => self.send(&to, &outgoing),
+            Letter::Subscribe(subscription) => self.subscribe(&subscription),
+            Letter::Unsubscribe { target, channel } => {
+                for connection in self.targets(&target) {
+                    self.unsubscribe(&connection, &channel, Some(UnsubscribeCode::SERVER));
                 }
             }
-            Letter::Send { to, frame } => self.each(&to, |connection| self.offer(connection, &frame)),
-            Letter::Subscribe { connection, channel } => {
-                let subscribed =
-                    self.roster.borrow_mut().subscribe(connection, &channel, self.limits.max_channels);
-                if !subscribed {
-                    self.audience.leave(&channel, self.index);
-                }
-            }
-            Letter::Unsubscribe { connection, channel } => {
-                if self.roster.borrow_mut().unsubscribe(connection, &channel) {
-                    self.audience.leave(&channel, self.index);
-                }
+            Letter::Refresh { target, expires } => {
+                self.each(&target, |connection| self.refresh(connection, expires));
             }
             Letter::Disconnect { target, close } => {
                 self.each(&target, |connection| connection.close(close.clone()))
+            }
+            Letter::Answer { connection, command, outcome } => {
+                let connection = self.roster.borrow().get(connection).cloned();
+                if let Some(connection) = connection {
+                    self.answer(&connection, command, outcome);
+                }
             }
             Letter::Arrive(connection) => {
                 if let Some(connection) = self.roster.borrow().get(connection) {
@@ -171,10 +205,31 @@ impl Shard {
             }
             // Whoever asked may have lost interest.
             Letter::List(reply) => {
-                drop(reply.send(self.roster.borrow().all().map(|one| one.info()).collect()))
+                let roster = self.roster.borrow();
+                let connected = roster.all().filter(|connection| connection.is_known());
+                drop(reply.send(connected.map(|connection| connection.info()).collect()))
             }
-            Letter::Drain { close, spread } => self.drain(close, spread),
+            Letter::Drain { stop, spread } => self.drain(stop, spread),
             Letter::Stop => self.stopped.set(true),
+        }
+    }
+
+    /// A message past the channels. One to many must not come before what `on_connect` says.
+    fn send(&self, to: &Target, outgoing: &Outgoing) {
+        self.each(to, |connection| match outgoing.frame(connection.dialect()) {
+            Some(frame) if matches!(to, Target::Connection(_)) => self.give(connection, frame),
+            Some(frame) => self.offer(connection, frame),
+            None => {}
+        });
+    }
+
+    fn tell_watchers(&self, channel: &Channel, outgoing: &Outgoing) {
+        let roster = self.roster.borrow();
+        let watchers =
+            roster.subscribers(channel).map(|subscribers| subscribers.list(roster::Audience::Watchers));
+        let watchers = watchers.unwrap_or_default();
+        if let Some(frame) = outgoing.frame(Dialect::Centrifuge).filter(|_| !watchers.is_empty()) {
+            watchers.iter().for_each(|connection| self.give(connection, frame));
         }
     }
 
@@ -186,7 +241,11 @@ impl Shard {
     }
 
     /// Gives one connection a frame: at once if nothing else is waiting to be done, together with the next otherwise.
+    /// A client of the protocol has to have its welcome first.
     fn give(&self, connection: &Rc<Connection>, frame: &Bytes) {
+        if connection.dialect() == Dialect::Centrifuge && connection.hold(frame) {
+            return;
+        }
         if !self.joining.get() {
             return connection.write(frame);
         }
@@ -205,39 +264,57 @@ impl Shard {
         }
     }
 
+    /// The connections that a letter means, to do something with that changes the roster.
+    fn targets(&self, target: &Target) -> Vec<Rc<Connection>> {
+        let mut targets = Vec::new();
+        self.each(target, |connection| targets.push(Rc::clone(connection)));
+        targets
+    }
+
+    fn namespaces(&self) -> &Namespaces {
+        self.channels.namespaces()
+    }
+
     fn accept(self: &Rc<Self>, newcomer: Newcomer) {
         let transport = match newcomer.transport.open() {
             Ok(transport) => transport,
             Err(error) => return log::warn!("a new socket cannot be used: {error}"),
         };
-        let socket = Socket::new(newcomer.id, newcomer.identity, newcomer.peer, newcomer.hub);
-        let connection = Rc::new(Connection::new(socket, transport, newcomer.place, &self.limits));
+        let (identity, session) = match newcomer.dialect {
+            Dialect::Raw => (Some(newcomer.identity), None),
+            Dialect::Centrifuge => (None, Some(Session::new(newcomer.identity, Instant::now()))),
+        };
+        let socket = Socket::new(newcomer.id, identity, newcomer.peer, newcomer.hub);
+        let connection = Connection::new(socket, transport, newcomer.place, session, &self.limits);
+        let expires = connection.socket.identity().expires();
+        connection.expires.set(expires.and_then(|expires| session::deadline(expires, Duration::ZERO)));
+        let connection = Rc::new(connection);
         self.roster.borrow_mut().add(&connection);
         tokio::task::spawn_local(ConnectionTask::new(
             Rc::clone(&connection),
             Rc::clone(self),
             &newcomer.early,
         ));
-        if let Some(close) = &*self.draining.borrow() {
-            connection.close(close.clone());
+        if let Some(stop) = self.draining.get() {
+            connection.close_for(Ending::Stop(stop));
         }
     }
 
     /// Takes a connection whose stream has ended out of everything.
     fn forget(&self, connection: &Rc<Connection>) {
-        for channel in self.roster.borrow_mut().remove(connection) {
-            self.audience.leave(&channel, self.index);
-        }
+        let hub = connection.socket.hub();
+        let subscriptions = self.roster.borrow_mut().remove(connection);
+        subscriptions.iter().for_each(|one| hub.leave(&one.channel, self.index, one.info.as_ref()));
     }
 
-    fn drain(self: &Rc<Self>, close: CloseFrame, spread: Duration) {
-        *self.draining.borrow_mut() = Some(close.clone());
-        let everybody: Vec<_> = self.roster.borrow().all().cloned().collect();
+    fn drain(self: &Rc<Self>, stop: Stop, spread: Duration) {
+        self.draining.set(Some(stop));
+        let everybody = self.targets(&Target::All);
         let steps = spread.as_micros() / DRAIN_STEP.as_micros() + 1;
         let per_step = everybody.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
         tokio::task::spawn_local(async move {
             for some in everybody.chunks(per_step) {
-                some.iter().for_each(|connection| connection.close(close.clone()));
+                some.iter().for_each(|connection| connection.close_for(Ending::Stop(stop)));
                 if steps > 1 {
                     tokio::time::sleep(DRAIN_STEP).await;
                 }
@@ -247,45 +324,73 @@ impl Shard {
 
     async fn watch_the_clock(self: Rc<Self>) {
         let limits = &self.limits;
-        let shortest = limits.ping_interval.min(limits.pong_timeout).min(limits.close_timeout);
-        let shortest = shortest.min(limits.idle_timeout.unwrap_or(shortest));
+        let timeouts =
+            [limits.ping_interval, limits.pong_timeout, limits.close_timeout, limits.connect_timeout];
+        let shortest = timeouts.into_iter().chain(limits.idle_timeout).min().unwrap_or(LONGEST_TICK);
         let mut ticks =
             tokio::time::interval((shortest / TICKS_PER_TIMEOUT).clamp(SHORTEST_TICK, LONGEST_TICK));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut swept, mut turn) = (Instant::now(), self.index);
         loop {
             ticks.tick().await;
             let now = Instant::now();
-            self.roster.borrow().all().for_each(|connection| connection.tick(now, limits, &self.ping));
+            self.tick(now);
+            if now.duration_since(swept) >= SWEEP_INTERVAL {
+                self.channels.sweep(turn);
+                (swept, turn) = (now, turn.wrapping_add(self.channels.shards()));
+            }
         }
+    }
+
+    fn tick(&self, now: Instant) {
+        let mut expiring = Vec::new();
+        for connection in self.roster.borrow().all() {
+            let ping = match connection.dialect() {
+                Dialect::Raw => &self.pings.raw,
+                Dialect::Centrifuge => &self.pings.centrifuge,
+            };
+            connection.tick(now, &self.limits, ping);
+            if connection.subscription_expires.get().is_some_and(|expires| now >= expires) {
+                expiring.push(Rc::clone(connection));
+            }
+        }
+        expiring.iter().for_each(|connection| self.expire_subscriptions(connection, now));
     }
 }
 
-/// Frames that go out in one piece. A single frame is passed on as it is.
-struct Joined {
-    first: Bytes,
-    all: BytesMut,
+/// Frames that go out in one piece, as far as that is worth a copy. A single frame is passed on as it is.
+fn join<'a>(frames: impl Iterator<Item = &'a Bytes>) -> impl Iterator<Item = Bytes> {
+    let mut frames = frames.peekable();
+    std::iter::from_fn(move || {
+        let first = frames.next()?;
+        let fits = |joined: usize, next: &&Bytes| joined + next.len() <= JOIN_BYTES;
+        let Some(second) = frames.next_if(|next| fits(first.len(), next)) else { return Some(first.clone()) };
+        let mut joined = BytesMut::with_capacity(2 * (first.len() + second.len()));
+        joined.extend_from_slice(first);
+        joined.extend_from_slice(second);
+        while let Some(next) = frames.next_if(|next| fits(joined.len(), next)) {
+            joined.extend_from_slice(next);
+        }
+        Some(joined.freeze())
+    })
 }
 
-impl Joined {
-    fn new(first: Bytes) -> Self {
-        Self { first, all: BytesMut::new() }
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_joined_as_far_as_it_is_worth_a_copy() {
+        let frames =
+            [10, 20, JOIN_BYTES - 30, 1, JOIN_BYTES + 1, 5].map(|length| Bytes::from(vec![b'x'; length]));
+        let lengths: Vec<_> = join(frames.iter()).map(|piece| piece.len()).collect();
+        assert_eq!(lengths, [JOIN_BYTES, 1, JOIN_BYTES + 1, 5]);
     }
 
-    /// Whether a letter is a publication to the same channel that is small enough to be worth a copy.
-    fn can_take(&self, channel: &Channel, letter: &Letter) -> bool {
-        let joined = self.all.len().max(self.first.len());
-        matches!(letter, Letter::Publish { channel: other, frame }
-            if other == channel && joined + frame.len() <= JOIN_BYTES)
-    }
-
-    fn push(&mut self, frame: &Bytes) {
-        if self.all.is_empty() {
-            self.all.extend_from_slice(&self.first);
-        }
-        self.all.extend_from_slice(frame);
-    }
-
-    fn finish(self) -> Bytes {
-        if self.all.is_empty() { self.first } else { self.all.freeze() }
+    #[test]
+    fn a_single_frame_is_not_copied() {
+        let frame = Bytes::from(vec![b'x'; 100]);
+        let piece = join([&frame].into_iter()).next().unwrap();
+        assert_eq!(piece.as_ptr(), frame.as_ptr());
     }
 }

@@ -83,11 +83,16 @@ impl Outbound {
 
     /// Queues a frame if what waits before it is within `budget` bytes.
     pub(crate) fn push(&mut self, frame: Bytes, budget: usize) -> Result<(), Slow> {
-        if self.bytes + self.frames.len() * FRAME_BYTES > budget {
+        if self.weight() > budget {
             return Err(Slow);
         }
         self.append(frame);
         Ok(())
+    }
+
+    /// What the queue costs, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.bytes + self.frames.len() * FRAME_BYTES
     }
 
     /// Queues a control frame: these are small, few, and not counted against the budget.

@@ -2,7 +2,10 @@
 
 use std::{collections::HashMap, rc::Rc};
 
-use super::connection::Connection;
+use super::{
+    connection::{Connection, Subscription},
+    outgoing::Dialect,
+};
 use crate::{Channel, ConnectionId};
 
 /// The connections of a shard.
@@ -10,30 +13,89 @@ use crate::{Channel, ConnectionId};
 pub(super) struct Roster {
     connections: HashMap<ConnectionId, Rc<Connection>>,
     users: HashMap<String, Vec<Rc<Connection>>>,
-    channels: HashMap<Channel, Vec<Rc<Connection>>>,
+    channels: HashMap<Channel, Subscribers>,
+}
+
+/// The subscribers of a channel, apart by what they get: so that nobody has to be asked when there is something.
+#[derive(Default)]
+pub(super) struct Subscribers {
+    lists: [Vec<Rc<Connection>>; Audience::COUNT],
+}
+
+/// Subscribers of a channel that all get the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Raw sockets.
+    Raw,
+    /// Clients of the protocol.
+    Clients,
+    /// Those that want to know who comes and goes.
+    Watchers,
+}
+
+/// Why a subscription is not made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotSubscribed {
+    Already,
+    TooMany,
+}
+
+impl Audience {
+    const COUNT: usize = Self::Watchers as usize + 1;
+    const ALL: [Self; Self::COUNT] = [Self::Raw, Self::Clients, Self::Watchers];
+
+    pub(super) fn of(dialect: Dialect, join_leave: bool) -> Self {
+        match dialect {
+            Dialect::Raw => Self::Raw,
+            Dialect::Centrifuge if join_leave => Self::Watchers,
+            Dialect::Centrifuge => Self::Clients,
+        }
+    }
+
+    pub(super) fn dialect(self) -> Dialect {
+        if self == Self::Raw { Dialect::Raw } else { Dialect::Centrifuge }
+    }
+}
+
+impl Subscribers {
+    pub(super) fn list(&self, audience: Audience) -> &[Rc<Connection>] {
+        &self.lists[audience as usize]
+    }
+
+    /// The lists that anybody is in, by how they speak.
+    pub(super) fn by_dialect(&self, dialect: Dialect) -> impl Iterator<Item = &Rc<Connection>> {
+        let lists = Audience::ALL.into_iter().filter(move |audience| audience.dialect() == dialect);
+        lists.flat_map(|audience| self.list(audience))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lists.iter().all(Vec::is_empty)
+    }
 }
 
 impl Roster {
     pub(super) fn add(&mut self, connection: &Rc<Connection>) {
-        let id = connection.socket.id();
-        if let Some(user) = connection.socket.identity().user_id() {
-            let others = self.users.entry(user.to_owned()).or_default();
-            connection.user_index.set(others.len());
-            others.push(Rc::clone(connection));
+        self.connections.insert(connection.socket.id(), Rc::clone(connection));
+        if connection.dialect() == Dialect::Raw {
+            self.add_to_user(connection);
         }
-        self.connections.insert(id, Rc::clone(connection));
     }
 
-    /// Takes a connection out, and returns the channels it was subscribed to.
-    pub(super) fn remove(&mut self, connection: &Rc<Connection>) -> Vec<Channel> {
-        let id = connection.socket.id();
-        self.connections.remove(&id);
-        if let Some(user) = connection.socket.identity().user_id() {
-            self.remove_from_user(user, connection.user_index.get());
-        }
-        let subscriptions = connection.channels.take();
-        subscriptions.iter().for_each(|(channel, index)| self.remove_subscriber(channel, *index));
-        subscriptions.into_iter().map(|(channel, _)| channel).collect()
+    /// A connection's user is known from now on.
+    pub(super) fn add_to_user(&mut self, connection: &Rc<Connection>) {
+        let Some(user) = connection.socket.identity().user_id() else { return };
+        let others = self.users.entry(user.to_owned()).or_default();
+        connection.user_index.set(Some(others.len()));
+        others.push(Rc::clone(connection));
+    }
+
+    /// Takes a connection out, and returns the subscriptions it had.
+    pub(super) fn remove(&mut self, connection: &Rc<Connection>) -> Vec<Subscription> {
+        self.connections.remove(&connection.socket.id());
+        self.remove_from_user(connection);
+        let subscriptions = connection.subscriptions.take();
+        subscriptions.iter().for_each(|subscription| self.remove_subscriber(subscription));
+        subscriptions
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Rc<Connection>> {
@@ -48,64 +110,68 @@ impl Roster {
         self.users.get(user).map(Vec::as_slice).unwrap_or_default().iter()
     }
 
-    pub(super) fn subscribers(&self, channel: &Channel) -> &[Rc<Connection>] {
-        self.channels.get(channel).map(Vec::as_slice).unwrap_or_default()
+    pub(super) fn subscribers(&self, channel: &Channel) -> Option<&Subscribers> {
+        self.channels.get(channel)
     }
 
-    /// False if nothing has changed: no such connection, subscribed already, or too many channels.
-    pub(super) fn subscribe(&mut self, id: ConnectionId, channel: &Channel, max_channels: usize) -> bool {
-        let Some(connection) = self.connections.get(&id) else { return false };
-        let mut subscriptions = connection.channels.borrow_mut();
-        if subscriptions.iter().any(|(other, _)| other == channel) {
-            return false;
+    /// Adds a subscription to a connection, and the connection to the channel.
+    pub(super) fn subscribe(
+        &mut self,
+        connection: &Rc<Connection>,
+        mut subscription: Subscription,
+        max_channels: usize,
+    ) -> Result<(), NotSubscribed> {
+        let mut subscriptions = connection.subscriptions.borrow_mut();
+        if subscriptions.iter().any(|other| other.channel == subscription.channel) {
+            return Err(NotSubscribed::Already);
         }
         if subscriptions.len() >= max_channels {
-            log::warn!(
-                "connection {id} is not subscribed to {channel}: it has {max_channels} channels already"
-            );
-            return false;
+            return Err(NotSubscribed::TooMany);
         }
-        // The name that is the key already is shared, so that a name costs its memory once.
-        let channel = self.channels.get_key_value(channel).map_or(channel, |(name, _)| name).clone();
-        let subscribers = self.channels.entry(channel.clone()).or_default();
-        subscriptions.push((channel, subscribers.len()));
-        subscribers.push(Rc::clone(connection));
-        true
+        let subscribers = self.channels.entry(subscription.channel.clone()).or_default();
+        let list = &mut subscribers.lists[subscription.audience as usize];
+        subscription.index = list.len();
+        list.push(Rc::clone(connection));
+        subscriptions.push(subscription);
+        Ok(())
     }
 
-    /// False if it was not subscribed.
-    pub(super) fn unsubscribe(&mut self, id: ConnectionId, channel: &Channel) -> bool {
-        let Some(connection) = self.connections.get(&id) else { return false };
-        let mut subscriptions = connection.channels.borrow_mut();
-        let Some(at) = subscriptions.iter().position(|(other, _)| other == channel) else { return false };
-        let (channel, index) = subscriptions.swap_remove(at);
+    /// Takes a subscription out, if there is one.
+    pub(super) fn unsubscribe(&mut self, connection: &Connection, channel: &Channel) -> Option<Subscription> {
+        let mut subscriptions = connection.subscriptions.borrow_mut();
+        let at = subscriptions.iter().position(|subscription| subscription.channel == *channel)?;
+        let subscription = subscriptions.swap_remove(at);
         drop(subscriptions);
-        self.remove_subscriber(&channel, index);
-        true
+        self.remove_subscriber(&subscription);
+        Some(subscription)
     }
 
     /// The user's last connection takes the free place, and is told so.
-    fn remove_from_user(&mut self, user: &str, index: usize) {
+    fn remove_from_user(&mut self, connection: &Connection) {
+        let Some(index) = connection.user_index.take() else { return };
+        let Some(user) = connection.socket.identity().user_id() else { return };
         let Some(connections) = self.users.get_mut(user) else { return };
         connections.swap_remove(index);
         if let Some(moved) = connections.get(index) {
-            moved.user_index.set(index);
+            moved.user_index.set(Some(index));
         }
         if connections.is_empty() {
             self.users.remove(user);
         }
     }
 
-    /// The last subscriber takes the free place, and is told so.
-    fn remove_subscriber(&mut self, channel: &Channel, index: usize) {
-        let Some(subscribers) = self.channels.get_mut(channel) else { return };
-        subscribers.swap_remove(index);
-        if let Some(moved) = subscribers.get(index) {
-            let mut subscriptions = moved.channels.borrow_mut();
-            subscriptions.iter_mut().filter(|(other, _)| other == channel).for_each(|(_, at)| *at = index);
+    /// The last subscriber of its kind takes the free place, and is told so.
+    fn remove_subscriber(&mut self, subscription: &Subscription) {
+        let Some(subscribers) = self.channels.get_mut(&subscription.channel) else { return };
+        let list = &mut subscribers.lists[subscription.audience as usize];
+        list.swap_remove(subscription.index);
+        if let Some(moved) = list.get(subscription.index) {
+            let mut subscriptions = moved.subscriptions.borrow_mut();
+            let same = subscriptions.iter_mut().find(|other| other.channel == subscription.channel);
+            same.into_iter().for_each(|other| other.index = subscription.index);
         }
         if subscribers.is_empty() {
-            self.channels.remove(channel);
+            self.channels.remove(&subscription.channel);
         }
     }
 }

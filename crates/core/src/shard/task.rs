@@ -14,13 +14,15 @@ use bytes::{Buf, BytesMut};
 use tokio::sync::oneshot;
 
 use super::{
-    End, Shard,
+    Dialect, End, Outcome, Shard,
+    commands::{self, Running},
     connection::{Connection, Phase},
 };
 use crate::{
-    Message,
+    DisconnectCode, Message,
+    centrifuge::Commands,
     codec::{self, Decoder, DecoderLimits, Event, Opcode},
-    hooks::{HookFailure, Progress},
+    hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection},
 };
 
 /// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
@@ -29,6 +31,9 @@ const READ_BYTES: usize = 64 * 1024;
 /// Reads before the other connections of the shard have their turn: one client that floods it with small messages delays
 /// the others by what these bytes take. As a rule there is nothing left for a second one.
 const READS_PER_TURN: usize = 2;
+
+/// Commands of a client before the other connections of the shard have their turn.
+const COMMANDS_PER_TURN: usize = 64;
 
 thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
@@ -41,7 +46,9 @@ pub(super) struct ConnectionTask {
     decoder: Decoder,
     /// Bytes that came in and wait for a hook to end.
     unread: BytesMut,
-    hook: Option<RunningHook>,
+    /// Commands that came in and have not been begun.
+    commands: Commands,
+    work: Option<Work>,
     /// The peer has said its last: nothing is decoded any more.
     deaf: bool,
     /// A hook has failed: no further message is handled, even before the letter that ends the connection is back.
@@ -49,28 +56,13 @@ pub(super) struct ConnectionTask {
     disconnected: bool,
 }
 
-struct RunningHook {
-    hook: Hook,
-    answer: oneshot::Receiver<Result<(), HookFailure>>,
+/// What goes on elsewhere on behalf of the connection.
+enum Work {
+    Hook(HookName, Answer<HookResult>),
+    Command(u32, HookName, Answer<Result<Outcome, Rejection>>),
 }
 
-/// The hooks of an open connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Hook {
-    Connect,
-    Message,
-    Disconnect,
-}
-
-impl Hook {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Connect => "on_connect",
-            Self::Message => "on_message",
-            Self::Disconnect => "on_disconnect",
-        }
-    }
-}
+type Answer<T> = oneshot::Receiver<Result<T, HookFailure>>;
 
 /// What a step of the task came to.
 enum Step {
@@ -78,6 +70,8 @@ enum Step {
     Again,
     /// Bytes were read, and there may be more.
     Read,
+    /// A command was begun, and there may be more.
+    Command,
     /// Nothing can be done until somebody wakes the task.
     Wait,
     /// All is over.
@@ -92,13 +86,17 @@ impl ConnectionTask {
             connection,
             shard,
             unread: early.into(),
-            hook: None,
+            commands: Commands::default(),
+            work: None,
             deaf: false,
             failed: false,
             disconnected: false,
         };
-        let progress = task.shard.runner.on_connect(&task.connection.socket);
-        task.follow(Hook::Connect, progress);
+        // A client of the protocol says who it is first.
+        if task.connection.dialect() == Dialect::Raw {
+            let progress = task.shard.runner.on_connect(&task.connection.socket);
+            task.follow(HookName::Connect, progress);
+        }
         task
     }
 
@@ -106,16 +104,37 @@ impl ConnectionTask {
         if self.flush(context).is_err() {
             self.connection.give_up();
         }
-        if let Some(running) = &mut self.hook {
-            let Poll::Ready(answer) = Pin::new(&mut running.answer).poll(context) else { return Step::Wait };
-            let hook = running.hook;
-            self.hook = None;
+        if let Some(work) = &mut self.work {
+            let Some(ended) = work.poll(context) else { return Step::Wait };
+            self.work = None;
             self.connection.forgive_silence();
-            let lost = Err(HookFailure::Panicked("the application runtime has stopped".to_owned()));
-            self.settle(hook, answer.unwrap_or(lost));
+            self.settle(ended);
             return Step::Again;
         }
-        if self.connection.phase() == Phase::Gone { self.end() } else { self.read(context) }
+        match self.connection.phase() {
+            Phase::Gone => self.end(),
+            // The letter that brings the answer wakes the task.
+            Phase::Open if self.connection.awaits_answer() => Step::Wait,
+            Phase::Open if !self.commands.is_empty() => self.command(),
+            _ => self.read(context),
+        }
+    }
+
+    /// Begins the next command, unless what the last ones came to has not been read yet.
+    fn command(&mut self) -> Step {
+        if self.connection.is_congested() {
+            return Step::Wait;
+        }
+        let Some(line) = self.commands.next() else { return Step::Again };
+        if let commands::Step::Started(Running { id, name, progress }) =
+            self.shard.command(&self.connection, &line)
+        {
+            match progress {
+                Progress::Done(result) => self.settle(Ended::Command(id, name, result)),
+                Progress::Running(answer) => self.wait_for(Work::Command(id, name, answer)),
+            }
+        }
+        Step::Command
     }
 
     /// Writes what is queued; when that is the last of a closed connection, ends our direction.
@@ -135,8 +154,11 @@ impl ConnectionTask {
             return Step::End;
         }
         self.shard.forget(&self.connection);
-        let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
-        self.follow(Hook::Disconnect, progress);
+        // Nobody has been told that the connection is open before it was known who is there.
+        if self.connection.is_known() {
+            let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
+            self.follow(HookName::Disconnect, progress);
+        }
         Step::Again
     }
 
@@ -177,7 +199,7 @@ impl ConnectionTask {
     fn take_in(&mut self, bytes: &mut [u8]) -> usize {
         let length = bytes.len();
         let mut input = bytes;
-        while !self.deaf && self.hook.is_none() {
+        while !self.deaf && !self.is_busy() {
             match self.decoder.decode(&mut input) {
                 Ok(None) => return length,
                 Ok(Some(event)) => self.handle(event),
@@ -189,6 +211,12 @@ impl ConnectionTask {
         }
         // Behind the peer's last word nothing counts.
         if self.deaf { length } else { length - input.len() }
+    }
+
+    /// What comes in has to wait.
+    fn is_busy(&self) -> bool {
+        let commands = || self.connection.awaits_answer() || !self.commands.is_empty();
+        self.work.is_some() || self.connection.phase() == Phase::Open && commands()
     }
 
     fn handle(&mut self, event: Event) {
@@ -205,30 +233,66 @@ impl ConnectionTask {
         if self.failed || self.connection.phase() != Phase::Open {
             return;
         }
-        self.connection.note_message();
-        let progress = self.shard.runner.on_message(&self.connection.socket, message);
-        self.follow(Hook::Message, progress);
-    }
-
-    fn follow(&mut self, hook: Hook, progress: Progress) {
-        match progress {
-            Progress::Done(result) => self.settle(hook, result),
-            Progress::Running(answer) => {
-                self.connection.hook_runs.set(true);
-                self.hook = Some(RunningHook { hook, answer });
+        match (self.connection.dialect(), message) {
+            (Dialect::Raw, message) => {
+                self.connection.note_message();
+                let progress = self.shard.runner.on_message(&self.connection.socket, message);
+                self.follow(HookName::Message, progress);
+            }
+            (Dialect::Centrifuge, Message::Text(text)) => self.commands = Commands::new(text),
+            (Dialect::Centrifuge, Message::Binary(_)) => {
+                self.connection.close(DisconnectCode::BAD_REQUEST.into());
             }
         }
     }
 
-    fn settle(&mut self, hook: Hook, result: Result<(), HookFailure>) {
+    fn follow(&mut self, hook: HookName, progress: Progress<HookResult>) {
+        match progress {
+            Progress::Done(result) => self.settle(Ended::Hook(hook, result)),
+            Progress::Running(answer) => self.wait_for(Work::Hook(hook, answer)),
+        }
+    }
+
+    fn wait_for(&mut self, work: Work) {
+        self.connection.hook_runs.set(true);
+        self.work = Some(work);
+    }
+
+    fn settle(&mut self, ended: Ended) {
+        match ended {
+            Ended::Hook(hook, result) => self.settle_hook(hook, result),
+            Ended::Command(id, hook, result) => self.settle_command(id, hook, result),
+        }
+    }
+
+    fn settle_hook(&mut self, hook: HookName, result: Result<HookResult, HookFailure>) {
+        let socket = &self.connection.socket;
+        let failure: HookError = match result {
+            Ok(Ok(())) if hook == HookName::Connect => return socket.hub().arrive(socket.id()),
+            Ok(Ok(())) => return,
+            Ok(Err(failure)) => failure,
+            Err(failure) => failure.into(),
+        };
+        log::error!("hook {} of connection {} failed: {failure}", hook.as_str(), socket.id());
+        self.failed = true;
+        self.post(End::HookFailed);
+    }
+
+    /// What the hook has sent is in the inbox; the answer comes behind it.
+    fn settle_command(
+        &self,
+        id: u32,
+        hook: HookName,
+        result: Result<Result<Outcome, Rejection>, HookFailure>,
+    ) {
         let socket = &self.connection.socket;
         match result {
-            Ok(()) if hook == Hook::Connect => socket.hub().arrive(socket.id()),
-            Ok(()) => {}
+            // The letter is on its way.
+            Ok(Ok(Outcome::Posted)) => {}
+            Ok(outcome) => socket.hub().answer(socket.id(), id, outcome),
             Err(failure) => {
-                log::error!("hook {} of connection {} failed: {failure}", hook.name(), socket.id());
-                self.failed = true;
-                self.post(End::HookFailed);
+                log::error!("hook {} of connection {} failed: {failure}", hook.as_str(), socket.id());
+                socket.hub().answer(socket.id(), id, Err(failure.into_rejection(hook)));
             }
         }
     }
@@ -245,24 +309,45 @@ impl ConnectionTask {
     }
 }
 
+/// What has come to its end.
+enum Ended {
+    Hook(HookName, Result<HookResult, HookFailure>),
+    Command(u32, HookName, Result<Result<Outcome, Rejection>, HookFailure>),
+}
+
+impl Work {
+    /// Nothing as long as it goes on. If the application runtime has stopped, it will not.
+    fn poll(&mut self, context: &mut Context<'_>) -> Option<Ended> {
+        fn poll<T>(answer: &mut Answer<T>, context: &mut Context<'_>) -> Option<Result<T, HookFailure>> {
+            let Poll::Ready(answer) = Pin::new(answer).poll(context) else { return None };
+            Some(answer.unwrap_or(Err(HookFailure::Abandoned)))
+        }
+        match self {
+            Self::Hook(hook, answer) => poll(answer, context).map(|result| Ended::Hook(*hook, result)),
+            Self::Command(id, hook, answer) => {
+                poll(answer, context).map(|result| Ended::Command(*id, *hook, result))
+            }
+        }
+    }
+}
+
 impl Future for ConnectionTask {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         self.connection.register(context.waker());
-        let mut reads = 0;
+        let (mut reads, mut commands) = (0, 0);
         loop {
             match self.step(context) {
                 Step::Again => {}
-                Step::Read => {
-                    reads += 1;
-                    if reads == READS_PER_TURN {
-                        context.waker().wake_by_ref();
-                        return Poll::Pending;
-                    }
-                }
+                Step::Read => reads += 1,
+                Step::Command => commands += 1,
                 Step::Wait => return Poll::Pending,
                 Step::End => return Poll::Ready(()),
+            }
+            if reads == READS_PER_TURN || commands == COMMANDS_PER_TURN {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
             }
         }
     }

@@ -9,6 +9,7 @@
 
 mod support;
 
+mod clients;
 mod drain;
 mod early_bytes;
 mod heartbeat;

@@ -47,7 +47,7 @@ async fn fill(server: &Running) -> usize {
     let mut taken = 0;
     loop {
         match server.hub.publish("news", &taken).await {
-            Ok(()) => taken += 1,
+            Ok(_) => taken += 1,
             Err(HubError::Overloaded(_)) => return taken,
             Err(error) => panic!("{error}"),
         }

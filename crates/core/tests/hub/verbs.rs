@@ -366,7 +366,7 @@ fn a_verb_that_was_written_down_does_the_same() {
     serve(Plan::new(), async |server| {
         let (mut peer, socket) = server.open_known().await;
         let verbs = [
-            Verb::Send { to: Target::Connection(socket.id()), message: Message::from("written down") },
+            Verb::Send { to: Target::Connection(socket.id()), content: "written down".into() },
             Verb::Disconnect { target: Target::All, close: close_frame(4000) },
         ];
         let written = serde_json::to_string(&verbs).unwrap();

@@ -1,5 +1,6 @@
 //! The harness: a server below a script of hooks, a client that can send any bytes, and waits with deadlines.
 
+mod client;
 mod frame;
 mod memory;
 mod peer;
@@ -10,6 +11,7 @@ mod script;
 mod wait;
 
 pub(crate) use self::{
+    client::Client,
     frame::{CLOSE, CONTINUATION, Frame, PING, PONG, TEXT, close, masked, text},
     memory::PeakMemory,
     peer::{Peer, Response},

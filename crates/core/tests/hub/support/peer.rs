@@ -198,11 +198,16 @@ impl Peer {
             let frame = self.frame_at(caller).await;
             let expected = (CLOSE, Some(&code.to_be_bytes()[..]));
             assert_eq!((frame.opcode, frame.payload.get(..2)), expected, "{caller}: wanted close {code}");
-            self.send(masked(CLOSE, true, &frame.payload)).await;
-            self.end_at(caller).await;
-            self.end_writing().await;
+            self.close_back(&frame).await;
             String::from_utf8(frame.payload[2..].to_vec()).unwrap()
         }
+    }
+
+    /// Answers a close frame, expects the server to end the stream, and hangs up.
+    pub(crate) async fn close_back(&mut self, frame: &Frame) {
+        self.send(masked(CLOSE, true, &frame.payload)).await;
+        self.expect_end().await;
+        self.end_writing().await;
     }
 
     /// Closes as a client should, and expects the same code back and the server to end the stream first, and hangs up.

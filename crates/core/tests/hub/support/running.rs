@@ -9,7 +9,9 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpServer, web, web::ServiceConfig};
 use duplex_core::{
-    Ended, HookResult, Hub, Identity, Message, Refusal, Server, Settings, Socket, Stop, raw_socket,
+    Call, Connected, Connecting, Ended, Grant, HookResult, Hub, Identity, JoinLeave, Json, Message,
+    Namespace, Namespaces, Publishing, Reading, Recovery, Refusal, Rejection, Server, Settings, Socket, Stop,
+    Subscribing, centrifuge_socket, raw_socket,
 };
 use tokio::{
     runtime,
@@ -115,6 +117,77 @@ impl Plan {
         self
     }
 
+    pub(crate) fn on_connecting<F>(
+        mut self,
+        hook: impl Fn(Socket, Connecting) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Connected, Rejection>> + Send + 'static,
+    {
+        self.script.on_connecting = script::decide(hook);
+        self
+    }
+
+    pub(crate) fn on_subscribe<F>(
+        mut self,
+        hook: impl Fn(Socket, Subscribing) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Grant, Rejection>> + Send + 'static,
+    {
+        self.script.on_subscribe = script::decide(hook);
+        self
+    }
+
+    pub(crate) fn on_publish<F>(
+        mut self,
+        hook: impl Fn(Socket, Publishing) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<Json, Rejection>> + Send + 'static,
+    {
+        self.script.on_publish = script::decide(hook);
+        self
+    }
+
+    pub(crate) fn on_call<F>(mut self, hook: impl Fn(Socket, Call) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Json, Rejection>> + Send + 'static,
+    {
+        self.script.on_call = script::decide(hook);
+        self
+    }
+
+    pub(crate) fn on_read<F>(mut self, hook: impl Fn(Socket, Reading) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Rejection>> + Send + 'static,
+    {
+        self.script.on_read = Some(script::decide(hook));
+        self
+    }
+
+    pub(crate) fn namespaces(mut self, namespaces: Namespaces) -> Self {
+        self.settings.namespaces = namespaces;
+        self
+    }
+
+    /// Clients of the protocol may do everything, in channels without a namespace that have everything.
+    pub(crate) fn everything(self) -> Self {
+        let namespace = Namespace {
+            history_size: 100,
+            history_ttl: Duration::from_secs(300),
+            recovery: Recovery::Forced,
+            presence: true,
+            join_leave: JoinLeave::On,
+            ..Namespace::default()
+        };
+        self.namespaces(Namespaces::default().without_namespace(namespace))
+            .on_subscribe(async |_, _| Ok(Grant::default()))
+            .on_publish(async |_, publishing| Ok(publishing.data))
+            .on_read(async |_, _| Ok(()))
+            .on_call(async |_, call| Ok(call.data))
+    }
+
     fn start(self) -> Running {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -183,7 +256,10 @@ fn run_portable(
 }
 
 fn standard_routes(config: &mut ServiceConfig) {
-    config.route("/socket", web::to(raw_socket)).route("/hello", web::get().to(async || "hello"));
+    config
+        .route("/socket", web::to(raw_socket))
+        .route("/connection/websocket", web::to(centrifuge_socket))
+        .route("/hello", web::get().to(async || "hello"));
 }
 
 /// A server that runs.

@@ -3,7 +3,10 @@
 use std::future::Future;
 
 use actix_web::HttpRequest;
-use duplex_core::{Ended, HookResult, Hooks, Identity, Message, Refusal, Socket};
+use duplex_core::{
+    Call, Connected, Connecting, Ended, ErrorCode, Grant, HookResult, Hooks, Identity, Json, Message,
+    Publishing, Reading, Refusal, Rejection, Socket, Subscribing,
+};
 use futures_util::future::{BoxFuture, LocalBoxFuture};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
@@ -13,12 +16,22 @@ type OnConnect = Box<dyn Fn(Socket) -> BoxFuture<'static, HookResult> + Send + S
 type OnMessage = Box<dyn Fn(Socket, Message) -> BoxFuture<'static, HookResult> + Send + Sync>;
 type OnDisconnect = Box<dyn Fn(Socket, Ended) -> BoxFuture<'static, HookResult> + Send + Sync>;
 
-/// The hooks of a test. By default everybody may come in, and messages come back.
+/// What a client of the protocol may do.
+pub(super) type Decide<Ask, T> =
+    Box<dyn Fn(Socket, Ask) -> BoxFuture<'static, Result<T, Rejection>> + Send + Sync>;
+
+/// The hooks of a test. By default everybody may come in, and messages come back; clients of the protocol may do what the
+/// library lets them do by default.
 pub(super) struct Script {
     pub(super) authenticate: Authenticate,
     pub(super) on_connect: OnConnect,
     pub(super) on_message: OnMessage,
     pub(super) on_disconnect: OnDisconnect,
+    pub(super) on_connecting: Decide<Connecting, Connected>,
+    pub(super) on_subscribe: Decide<Subscribing, Grant>,
+    pub(super) on_publish: Decide<Publishing, Json>,
+    pub(super) on_read: Option<Decide<Reading, ()>>,
+    pub(super) on_call: Decide<Call, Json>,
 }
 
 impl Default for Script {
@@ -28,6 +41,11 @@ impl Default for Script {
             on_connect: Box::new(|_| Box::pin(async { Ok(()) })),
             on_message: on_message(|socket, message| async move { Ok(socket.send(message).await?) }),
             on_disconnect: Box::new(|_, _| Box::pin(async { Ok(()) })),
+            on_connecting: decide(|_, _| async { Ok(Connected::default()) }),
+            on_subscribe: decide(|_, _| async { Err(ErrorCode::PERMISSION_DENIED.into()) }),
+            on_publish: decide(|_, _| async { Err(ErrorCode::PERMISSION_DENIED.into()) }),
+            on_read: None,
+            on_call: decide(|_, _| async { Err(ErrorCode::NOT_AVAILABLE.into()) }),
         }
     }
 }
@@ -59,6 +77,18 @@ where
 {
     Box::new(move |socket, ended| Box::pin(hook(socket, ended)))
 }
+
+pub(super) fn decide<Ask, T, F>(hook: impl Fn(Socket, Ask) -> F + Send + Sync + 'static) -> Decide<Ask, T>
+where
+    F: Future<Output = Result<T, Rejection>> + Send + 'static,
+{
+    Box::new(move |socket, ask| Box::pin(hook(socket, ask)))
+}
+
+/// The hooks that leave what a client may do to the library.
+struct Silent;
+
+impl Hooks for Silent {}
 
 /// Runs a script, and writes down which hooks began.
 pub(super) struct Scripted {
@@ -108,5 +138,28 @@ impl Hooks for Scripted {
     async fn on_disconnect(&self, socket: &Socket, ended: Ended) -> HookResult {
         let _ = self.disconnected.send((socket.clone(), ended.clone()));
         (self.script.on_disconnect)(socket.clone(), ended).await
+    }
+
+    async fn on_connecting(&self, socket: &Socket, connecting: Connecting) -> Result<Connected, Rejection> {
+        (self.script.on_connecting)(socket.clone(), connecting).await
+    }
+
+    async fn on_subscribe(&self, socket: &Socket, subscribing: Subscribing) -> Result<Grant, Rejection> {
+        (self.script.on_subscribe)(socket.clone(), subscribing).await
+    }
+
+    async fn on_publish(&self, socket: &Socket, publishing: Publishing) -> Result<Json, Rejection> {
+        (self.script.on_publish)(socket.clone(), publishing).await
+    }
+
+    async fn on_read(&self, socket: &Socket, reading: Reading) -> Result<(), Rejection> {
+        match &self.script.on_read {
+            Some(hook) => hook(socket.clone(), reading).await,
+            None => Silent.on_read(socket, reading).await,
+        }
+    }
+
+    async fn on_call(&self, socket: &Socket, call: Call) -> Result<Json, Rejection> {
+        (self.script.on_call)(socket.clone(), call).await
     }
 }

@@ -1,0 +1,262 @@
+//! The one table that publishers and shards share: for each channel which shards have subscribers, what it keeps, and
+//! who is in it.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, RandomState},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Instant,
+};
+
+use super::stream::Stream;
+use crate::{Channel, ClientInfo, ConnectionId, Namespace, Namespaces};
+
+/// Locks that the channels are spread over, so that publishers to different channels rarely meet.
+const STRIPES: usize = 256;
+
+/// Every channel that somebody is subscribed to, or that keeps something.
+///
+/// A stripe's lock is held while letters about its channels are pushed to the inboxes, which makes the order in an inbox
+/// the order of things. It is never held across an await, and nothing under it waits.
+pub(crate) struct Channels {
+    stripes: Vec<Mutex<Stripe>>,
+    shards: usize,
+    hasher: RandomState,
+    namespaces: Namespaces,
+}
+
+/// The channels of one lock.
+#[derive(Default)]
+pub(crate) struct Stripe {
+    entries: HashMap<Channel, Entry>,
+}
+
+/// What is known of one channel.
+pub(crate) struct Entry {
+    /// Subscribers on each shard.
+    subscribers: Box<[u32]>,
+    pub(crate) stream: Option<Box<Stream>>,
+    /// Filled by the shards, each for its own connections.
+    pub(crate) presence: Option<Box<Presence>>,
+}
+
+/// Who is in a channel.
+pub(crate) type Presence = HashMap<ConnectionId, Arc<ClientInfo>>;
+
+impl Channels {
+    /// An empty table for a hub of `shards` shards.
+    pub(crate) fn new(shards: usize, namespaces: Namespaces) -> Self {
+        let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
+        Self { stripes, shards, hasher: RandomState::new(), namespaces }
+    }
+
+    pub(crate) fn shards(&self) -> usize {
+        self.shards
+    }
+
+    pub(crate) fn namespaces(&self) -> &Namespaces {
+        &self.namespaces
+    }
+
+    /// Locks the part of the table that knows `channel`.
+    pub(crate) fn lock(&self, channel: &Channel) -> MutexGuard<'_, Stripe> {
+        let stripe = self.hasher.hash_one(channel) as usize % STRIPES;
+        self.stripes[stripe].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The entry of a channel, under a lock that is already held; made if there is none.
+    pub(crate) fn entry<'stripe>(
+        &self,
+        stripe: &'stripe mut Stripe,
+        channel: &Channel,
+    ) -> &'stripe mut Entry {
+        let new =
+            || Entry { subscribers: vec![0; self.shards].into_boxed_slice(), stream: None, presence: None };
+        stripe.entries.entry(channel.clone()).or_insert_with(new)
+    }
+
+    /// A subscription was counted once on `shard`, before it was known how many connections it means.
+    pub(crate) fn correct(&self, channel: &Channel, shard: usize, connections: usize) {
+        if connections == 1 {
+            return;
+        }
+        let mut stripe = self.lock(channel);
+        let Some(entry) = stripe.entries.get_mut(channel) else { return };
+        let added = u32::try_from(connections).unwrap_or(u32::MAX);
+        entry.subscribers[shard] = entry.subscribers[shard].saturating_add(added).saturating_sub(1);
+        stripe.drop_unused(channel);
+    }
+
+    /// Subscribers of a channel on all shards.
+    pub(crate) fn subscribers(&self, channel: &Channel) -> usize {
+        let stripe = self.lock(channel);
+        stripe.get(channel).map_or(0, |entry| entry.subscribers.iter().map(|count| *count as usize).sum())
+    }
+
+    /// Forgets, in the part of the table whose turn it is, what need not be kept any longer.
+    pub(crate) fn sweep(&self, turn: usize) {
+        let now = Instant::now();
+        let mut stripe = self.stripes[turn % STRIPES].lock().unwrap_or_else(PoisonError::into_inner);
+        stripe.entries.retain(|channel, entry| {
+            entry.refresh(self.namespaces.options(channel), now);
+            !entry.is_unused()
+        });
+        let (used, capacity) = (stripe.entries.len(), stripe.entries.capacity());
+        if used < capacity / 4 {
+            stripe.entries.shrink_to(used * 2);
+        }
+    }
+
+    /// Channels in the table.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.stripes.iter().map(|stripe| stripe.lock().unwrap().entries.len()).sum()
+    }
+}
+
+impl Stripe {
+    pub(crate) fn get(&self, channel: &Channel) -> Option<&Entry> {
+        self.entries.get(channel)
+    }
+
+    pub(crate) fn get_mut(&mut self, channel: &Channel) -> Option<&mut Entry> {
+        self.entries.get_mut(channel)
+    }
+
+    /// The name that the table has already, so that a name costs its memory once.
+    pub(crate) fn name(&self, channel: &Channel) -> Channel {
+        self.entries.get_key_value(channel).map_or(channel, |(name, _)| name).clone()
+    }
+
+    /// Takes the entry out if nothing is in it.
+    pub(crate) fn drop_unused(&mut self, channel: &Channel) {
+        if self.entries.get(channel).is_some_and(Entry::is_unused) {
+            self.entries.remove(channel);
+        }
+    }
+}
+
+impl Entry {
+    /// The shards that have subscribers.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = usize> + '_ {
+        self.subscribers.iter().enumerate().filter(|(_, count)| **count > 0).map(|(shard, _)| shard)
+    }
+
+    pub(crate) fn count_in(&mut self, shard: usize) {
+        self.subscribers[shard] += 1;
+    }
+
+    pub(crate) fn count_out(&mut self, shard: usize) {
+        self.subscribers[shard] = self.subscribers[shard].saturating_sub(1);
+    }
+
+    /// The stream as it is now, if there is one: nothing too old is in it.
+    pub(crate) fn stream(&mut self, options: &Namespace, now: Instant) -> Option<&mut Stream> {
+        self.refresh(options, now);
+        self.stream.as_deref_mut()
+    }
+
+    /// The same, made if there is none.
+    pub(crate) fn stream_or_new(&mut self, options: &Namespace, now: Instant) -> &mut Stream {
+        self.refresh(options, now);
+        self.stream.get_or_insert_with(|| Box::new(Stream::new(now)))
+    }
+
+    /// Somebody who is subscribed holds a position, so a stream is forgotten only when nobody is.
+    fn refresh(&mut self, options: &Namespace, now: Instant) {
+        let in_use = self.subscribers.iter().any(|count| *count > 0);
+        if let Some(stream) = &mut self.stream {
+            stream.trim(options, now);
+            if in_use {
+                stream.touch(now);
+            } else if stream.is_forgotten(options, now) {
+                self.stream = None;
+            }
+        }
+    }
+
+    fn is_unused(&self) -> bool {
+        self.stream.is_none() && self.presence.is_none() && self.subscribers.iter().all(|count| *count == 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::{Json, Publication, Recovery};
+
+    fn channels(shards: usize, namespace: Namespace) -> (Channels, Channel) {
+        (
+            Channels::new(shards, Namespaces::default().without_namespace(namespace)),
+            Channel::new("lobby").unwrap(),
+        )
+    }
+
+    fn count_in(channels: &Channels, channel: &Channel, shard: usize) {
+        channels.entry(&mut channels.lock(channel), channel).count_in(shard);
+    }
+
+    #[test]
+    fn a_channel_reaches_just_the_shards_with_subscribers() {
+        let (channels, channel) = channels(3, Namespace::default());
+        count_in(&channels, &channel, 2);
+        count_in(&channels, &channel, 2);
+        assert_eq!(channels.lock(&channel).get(&channel).unwrap().shards().collect::<Vec<_>>(), [2]);
+        assert_eq!(channels.subscribers(&channel), 2);
+    }
+
+    #[test]
+    fn a_subscription_that_meant_nobody_or_several_is_corrected() {
+        let (channels, channel) = channels(2, Namespace::default());
+        count_in(&channels, &channel, 0);
+        count_in(&channels, &channel, 1);
+        channels.correct(&channel, 0, 3);
+        channels.correct(&channel, 1, 0);
+        assert_eq!(channels.subscribers(&channel), 3);
+        assert_eq!(channels.lock(&channel).get(&channel).unwrap().shards().collect::<Vec<_>>(), [0]);
+    }
+
+    #[test]
+    fn the_last_subscriber_takes_the_channel_along() {
+        let (channels, channel) = channels(2, Namespace::default());
+        count_in(&channels, &channel, 1);
+        channels.correct(&channel, 1, 0);
+        assert_eq!(channels.len(), 0);
+    }
+
+    #[test]
+    fn a_stream_outlives_its_subscribers_and_its_publications_but_not_its_meta_ttl() {
+        let options = Namespace {
+            history_size: 10,
+            history_ttl: Duration::from_millis(1),
+            meta_ttl: Duration::from_secs(60),
+            recovery: Recovery::Forced,
+            ..Namespace::default()
+        };
+        let (channels, channel) = channels(1, options.clone());
+        let (start, mut publication) =
+            (Instant::now(), Publication { offset: 0, data: Json::new(&1).unwrap(), info: None });
+        let mut stripe = channels.lock(&channel);
+        let entry = channels.entry(&mut stripe, &channel);
+        entry.count_in(0);
+        entry.stream_or_new(&options, start).append(&mut publication, &options, start);
+        let position = entry.stream(&options, start + Duration::from_secs(300)).unwrap().position();
+        assert_eq!(position.offset, 1);
+        entry.count_out(0);
+        assert_eq!(entry.stream(&options, start + Duration::from_secs(301)).unwrap().position(), position);
+        assert!(entry.stream(&options, start + Duration::from_secs(361)).is_none());
+        let again = entry.stream_or_new(&options, start + Duration::from_secs(361)).position();
+        assert!(again.offset == 0 && again.epoch != position.epoch);
+    }
+
+    #[test]
+    fn sweeping_takes_out_what_nobody_needs() {
+        let options = Namespace { history_size: 1, meta_ttl: Duration::ZERO, ..Namespace::default() };
+        let (channels, channel) = channels(1, options.clone());
+        channels.entry(&mut channels.lock(&channel), &channel).stream_or_new(&options, Instant::now());
+        (0..STRIPES).for_each(|turn| channels.sweep(turn));
+        assert_eq!(channels.len(), 0);
+    }
+}

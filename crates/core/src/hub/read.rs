@@ -1,0 +1,85 @@
+//! What can be known of a channel: what was published to it, and who is in it.
+
+use std::{collections::HashSet, sync::Arc, time::Instant};
+
+use super::{History, HistoryQuery, Hub, HubError};
+use crate::{BadChannel, Channel, ClientInfo};
+
+/// How many are in a channel.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PresenceStats {
+    /// Connections.
+    pub clients: usize,
+    /// Users: one with three tabs counts once, and all anonymous connections together do.
+    pub users: usize,
+}
+
+impl Hub {
+    /// Reads what a channel keeps.
+    ///
+    /// # Errors
+    /// [`HubError::NoHistory`] when the channel's namespace keeps none, [`HubError::Unrecoverable`] when the query's
+    /// epoch is not the stream's, [`HubError::Channel`] when the name is not one.
+    pub async fn history(&self, channel: &str, query: &HistoryQuery) -> Result<History, HubError> {
+        self.read_history(&Channel::new(channel)?, query, usize::MAX)
+    }
+
+    pub(crate) fn read_history(
+        &self,
+        channel: &Channel,
+        query: &HistoryQuery,
+        max: usize,
+    ) -> Result<History, HubError> {
+        let channels = &self.shared.channels;
+        let options = channels.namespaces().options(channel);
+        if !options.keeps_history() {
+            return Err(HubError::NoHistory(channel.clone()));
+        }
+        let mut stripe = channels.lock(channel);
+        // Reading makes no stream: whoever may read could fill the memory with empty ones.
+        let stream = stripe.get_mut(channel).and_then(|entry| entry.stream(options, Instant::now()));
+        let Some(stream) = stream else { return Ok(History::default()) };
+        stream.read(query, max).map_err(|_| HubError::Unrecoverable)
+    }
+
+    /// Who is in a channel, by connection, in no particular order.
+    ///
+    /// # Errors
+    /// [`HubError::NoPresence`] when the channel's namespace does not know, [`HubError::Channel`] when the name is not
+    /// one.
+    pub async fn presence(&self, channel: &str) -> Result<Vec<Arc<ClientInfo>>, HubError> {
+        self.read_presence(&Channel::new(channel)?)
+    }
+
+    pub(crate) fn read_presence(&self, channel: &Channel) -> Result<Vec<Arc<ClientInfo>>, HubError> {
+        let channels = &self.shared.channels;
+        if !channels.namespaces().options(channel).presence {
+            return Err(HubError::NoPresence(channel.clone()));
+        }
+        let stripe = channels.lock(channel);
+        let presence = stripe.get(channel).and_then(|entry| entry.presence.as_ref());
+        Ok(presence.map(|presence| presence.values().cloned().collect()).unwrap_or_default())
+    }
+
+    /// How many are in a channel.
+    ///
+    /// # Errors
+    /// As for [`presence`](Self::presence).
+    pub async fn presence_stats(&self, channel: &str) -> Result<PresenceStats, HubError> {
+        self.read_presence_stats(&Channel::new(channel)?)
+    }
+
+    pub(crate) fn read_presence_stats(&self, channel: &Channel) -> Result<PresenceStats, HubError> {
+        let present = self.read_presence(channel)?;
+        let users: HashSet<_> = present.iter().map(|info| info.user.as_str()).collect();
+        Ok(PresenceStats { clients: present.len(), users: users.len() })
+    }
+
+    /// Subscribers of a channel, counted by connection.
+    ///
+    /// # Errors
+    /// [`BadChannel`] when the name is not one.
+    pub fn subscribers(&self, channel: &str) -> Result<usize, BadChannel> {
+        Ok(self.shared.channels.subscribers(&Channel::new(channel)?))
+    }
+}

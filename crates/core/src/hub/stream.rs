@@ -1,0 +1,255 @@
+//! The stream of one channel: its epoch, its last offset, and the publications it still keeps. Pure: the clock and the
+//! options are passed in.
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use crate::{Epoch, Namespace, Position, Publication, Since};
+
+/// Publications in the order of their offsets, without gaps.
+pub(crate) struct Stream {
+    epoch: Epoch,
+    /// The offset of the last publication ever made.
+    top: u64,
+    kept: VecDeque<Kept>,
+    /// When the stream was last published to or subscribed to.
+    used: Instant,
+}
+
+struct Kept {
+    publication: Publication,
+    expires: Instant,
+}
+
+/// What a client that comes back may get.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RecoveryLimits {
+    pub(crate) publications: usize,
+    /// Bytes of data.
+    pub(crate) bytes: usize,
+}
+
+/// Which part of a stream to read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// Only publications behind this position, or before it in a reverse query.
+    pub since: Option<Since>,
+    /// At most so many; `None` for all that the limits allow, 0 for the position alone.
+    pub limit: Option<usize>,
+    /// From the newest to the oldest.
+    pub reverse: bool,
+}
+
+/// A part of a stream, and where it ends.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// The publications, in the order that was asked for.
+    pub publications: Vec<Publication>,
+    /// The stream's end; nothing if nobody has published or subscribed to the channel yet.
+    pub top: Option<Position>,
+}
+
+/// The stream does not have, or no longer has, what follows the position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Unrecoverable;
+
+impl Stream {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { epoch: Epoch::random(), top: 0, kept: VecDeque::new(), used: now }
+    }
+
+    pub(crate) fn position(&self) -> Position {
+        Position { epoch: self.epoch, offset: self.top }
+    }
+
+    /// Gives a publication the next offset and keeps it.
+    pub(crate) fn append(&mut self, publication: &mut Publication, options: &Namespace, now: Instant) {
+        self.top += 1;
+        self.used = now;
+        publication.offset = self.top;
+        self.kept
+            .push_back(Kept { publication: publication.clone(), expires: after(now, options.history_ttl) });
+        self.trim(options, now);
+    }
+
+    /// Somebody subscribes: the stream is in use.
+    pub(crate) fn touch(&mut self, now: Instant) {
+        self.used = now;
+    }
+
+    /// Drops what is no longer to be kept.
+    pub(crate) fn trim(&mut self, options: &Namespace, now: Instant) {
+        while self.kept.len() > options.history_size
+            || self.kept.front().is_some_and(|first| first.expires <= now)
+        {
+            self.kept.pop_front();
+        }
+        if self.kept.is_empty() {
+            self.kept = VecDeque::new();
+        }
+    }
+
+    /// Whether the stream has been idle for so long that its positions may be forgotten.
+    pub(crate) fn is_forgotten(&self, options: &Namespace, now: Instant) -> bool {
+        now.saturating_duration_since(self.used) >= options.meta_ttl
+    }
+
+    /// Exactly what was published behind `since`.
+    ///
+    /// # Errors
+    /// [`Unrecoverable`] when some of it is not kept, or it is more than `limits` allow.
+    pub(crate) fn recover(
+        &self,
+        since: &Since,
+        limits: RecoveryLimits,
+    ) -> Result<Vec<Publication>, Unrecoverable> {
+        if !since.fits(self.epoch) || since.offset > self.top {
+            return Err(Unrecoverable);
+        }
+        let missed = usize::try_from(self.top - since.offset).map_err(|_| Unrecoverable)?;
+        if missed > self.kept.len() || missed > limits.publications {
+            return Err(Unrecoverable);
+        }
+        let missed = || self.kept.range(self.kept.len() - missed..).map(|kept| &kept.publication);
+        let bytes: usize = missed().map(|publication| publication.data.as_str().len()).sum();
+        if bytes > limits.bytes {
+            return Err(Unrecoverable);
+        }
+        Ok(missed().cloned().collect())
+    }
+
+    /// Reads a part of what is kept, at most `max` publications.
+    ///
+    /// # Errors
+    /// [`Unrecoverable`] when the query's epoch is another one.
+    pub(crate) fn read(&self, query: &HistoryQuery, max: usize) -> Result<History, Unrecoverable> {
+        if query.since.as_ref().is_some_and(|since| !since.fits(self.epoch)) {
+            return Err(Unrecoverable);
+        }
+        let limit = query.limit.unwrap_or(max).min(max);
+        let bound = query.since.as_ref().map(|since| since.offset);
+        let all = self.kept.iter().map(|kept| &kept.publication);
+        let publications = if query.reverse {
+            let before = |publication: &&Publication| bound.is_none_or(|bound| publication.offset < bound);
+            all.rev().filter(before).take(limit).cloned().collect()
+        } else {
+            let behind = |publication: &&Publication| bound.is_none_or(|bound| publication.offset > bound);
+            all.filter(behind).take(limit).cloned().collect()
+        };
+        Ok(History { publications, top: Some(self.position()) })
+    }
+}
+
+/// A time that is too far away to be counted is as good as a century.
+fn after(now: Instant, time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    now.checked_add(time).unwrap_or(now + CENTURY)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Json;
+
+    const LIMITS: RecoveryLimits = RecoveryLimits { publications: 300, bytes: 1 << 20 };
+
+    fn options() -> Namespace {
+        Namespace { history_size: 3, history_ttl: Duration::from_secs(10), ..Namespace::default() }
+    }
+
+    fn publication(number: u64) -> Publication {
+        Publication { offset: 0, data: Json::new(&number).unwrap(), info: None }
+    }
+
+    fn filled(count: u64, now: Instant) -> Stream {
+        let mut stream = Stream::new(now);
+        (1..=count).for_each(|number| stream.append(&mut publication(number), &options(), now));
+        stream
+    }
+
+    fn since(stream: &Stream, offset: u64) -> Since {
+        Position { epoch: stream.epoch, offset }.into()
+    }
+
+    fn offsets(publications: &[Publication]) -> Vec<u64> {
+        publications.iter().map(|publication| publication.offset).collect()
+    }
+
+    #[test]
+    fn offsets_start_at_one_and_grow_by_one() {
+        let stream = filled(3, Instant::now());
+        assert_eq!(offsets(&stream.recover(&since(&stream, 0), LIMITS).unwrap()), [1, 2, 3]);
+        assert_eq!(stream.position().offset, 3);
+    }
+
+    #[test]
+    fn a_client_gets_exactly_what_it_missed_or_nothing() {
+        let stream = filled(5, Instant::now());
+        assert_eq!(offsets(&stream.recover(&since(&stream, 2), LIMITS).unwrap()), [3, 4, 5]);
+        assert_eq!(offsets(&stream.recover(&since(&stream, 5), LIMITS).unwrap()), [0; 0]);
+        assert_eq!(stream.recover(&since(&stream, 1), LIMITS), Err(Unrecoverable));
+    }
+
+    #[test]
+    fn a_position_of_another_life_or_of_the_future_is_unrecoverable() {
+        let stream = filled(2, Instant::now());
+        let foreign = Since { epoch: Epoch::random().to_string(), offset: 1 };
+        assert_eq!(stream.recover(&foreign, LIMITS), Err(Unrecoverable));
+        assert_eq!(stream.recover(&since(&stream, 3), LIMITS), Err(Unrecoverable));
+        assert_eq!(stream.recover(&since(&stream, u64::MAX), LIMITS), Err(Unrecoverable));
+    }
+
+    #[test]
+    fn more_than_the_limits_is_unrecoverable() {
+        let stream = filled(3, Instant::now());
+        let few = RecoveryLimits { publications: 2, ..LIMITS };
+        assert_eq!(stream.recover(&since(&stream, 0), few), Err(Unrecoverable));
+        assert!(stream.recover(&since(&stream, 1), few).is_ok());
+        let small = RecoveryLimits { bytes: 2, ..LIMITS };
+        assert_eq!(stream.recover(&since(&stream, 0), small), Err(Unrecoverable));
+        assert!(stream.recover(&since(&stream, 1), small).is_ok());
+    }
+
+    #[test]
+    fn a_publication_is_kept_for_its_time_and_positions_for_longer() {
+        let start = Instant::now();
+        let mut stream = filled(2, start);
+        let later = start + Duration::from_secs(5);
+        stream.append(&mut publication(3), &options(), later);
+        stream.trim(&options(), start + Duration::from_secs(10));
+        assert_eq!(offsets(&stream.recover(&since(&stream, 2), LIMITS).unwrap()), [3]);
+        assert_eq!(stream.recover(&since(&stream, 1), LIMITS), Err(Unrecoverable));
+        stream.trim(&options(), later + Duration::from_secs(10));
+        assert_eq!(stream.recover(&since(&stream, 3), LIMITS), Ok(vec![]));
+        assert!(!stream.is_forgotten(&options(), later + Duration::from_secs(20)));
+        assert!(stream.is_forgotten(&options(), later + options().meta_ttl));
+    }
+
+    #[test]
+    fn history_is_read_from_either_end() {
+        let stream = filled(4, Instant::now());
+        let read = |query: HistoryQuery| offsets(&stream.read(&query, 300).unwrap().publications);
+        let all = HistoryQuery::default();
+        assert_eq!(read(all.clone()), [2, 3, 4]);
+        assert_eq!(read(HistoryQuery { limit: Some(0), ..all.clone() }), [0; 0]);
+        assert_eq!(read(HistoryQuery { limit: Some(2), ..all.clone() }), [2, 3]);
+        assert_eq!(read(HistoryQuery { limit: Some(2), reverse: true, ..all.clone() }), [4, 3]);
+        let since = Some(since(&stream, 3));
+        assert_eq!(read(HistoryQuery { since: since.clone(), ..all.clone() }), [4]);
+        assert_eq!(read(HistoryQuery { since, reverse: true, ..all }), [2]);
+    }
+
+    #[test]
+    fn history_of_another_life_is_refused_and_no_query_gets_more_than_the_limit() {
+        let stream = filled(3, Instant::now());
+        let foreign = Some(Since { epoch: "_".to_owned(), offset: 0 });
+        assert_eq!(
+            stream.read(&HistoryQuery { since: foreign, ..HistoryQuery::default() }, 9),
+            Err(Unrecoverable)
+        );
+        let greedy = HistoryQuery { limit: Some(usize::MAX), ..HistoryQuery::default() };
+        assert_eq!(stream.read(&greedy, 2).unwrap().publications.len(), 2);
+    }
+}

@@ -1,0 +1,264 @@
+//! What a shard does for subscriptions, and for clients of the protocol: it answers their commands, welcomes them, and
+//! tells them what changes.
+
+use std::{
+    mem,
+    rc::Rc,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use super::{
+    Connection, Dialect, NewSubscription, Outcome, Phase, Shard, Snapshot, Subscription, Terms,
+    roster::{Audience, NotSubscribed},
+    session::{self, Stage, Welcome},
+};
+use crate::{
+    Channel, ClientInfo, ErrorCode, UnsubscribeCode,
+    centrifuge::{ConnectResult, Push, Refreshed, Reply, SubscribeResult, Subscribed},
+    hooks::{Answer, Rejection},
+};
+
+impl Shard {
+    /// Makes a subscription of those it means, and corrects the number of subscribers.
+    pub(super) fn subscribe(&self, new: &NewSubscription) {
+        let targets = self.targets(&new.target);
+        let subscribed = targets.iter().filter(|connection| self.subscribe_one(connection, new)).count();
+        self.channels.correct(&new.channel, self.index, subscribed);
+    }
+
+    fn subscribe_one(&self, connection: &Rc<Connection>, new: &NewSubscription) -> bool {
+        if connection.phase() != Phase::Open || !connection.is_known() {
+            return false;
+        }
+        let options = self.namespaces().options(&new.channel);
+        let (socket, terms) = (&connection.socket, &new.terms);
+        let visible = options.presence || options.join_leave.exists();
+        let info = || Arc::new(ClientInfo::new(socket.id(), socket.identity(), terms.info.clone()));
+        let subscription = Subscription {
+            channel: new.channel.clone(),
+            audience: Audience::of(connection.dialect(), terms.join_leave),
+            index: 0,
+            info: visible.then(info),
+            expires: self.deadline(terms.expires, terms.refreshable),
+            refreshable: terms.refreshable,
+        };
+        let (info, expires) = (subscription.info.clone(), subscription.expires);
+        let subscribed =
+            self.roster.borrow_mut().subscribe(connection, subscription, self.limits.max_channels);
+        if let Err(reason) = subscribed {
+            self.refuse_subscription(connection, new, reason);
+            return false;
+        }
+        let sooner = [connection.subscription_expires.get(), expires].into_iter().flatten().min();
+        connection.subscription_expires.set(sooner);
+        self.announce_subscription(connection, new);
+        if let Some(info) = info {
+            socket.hub().appear(&new.channel, &info);
+        }
+        true
+    }
+
+    fn refuse_subscription(&self, connection: &Connection, new: &NewSubscription, reason: NotSubscribed) {
+        let error = match reason {
+            NotSubscribed::Already => ErrorCode::ALREADY_SUBSCRIBED,
+            NotSubscribed::TooMany => ErrorCode::LIMIT_EXCEEDED,
+        };
+        if let Some(command) = new.terms.command {
+            self.reply(connection, command, &Reply::Error(error.into()));
+        } else if reason == NotSubscribed::TooMany {
+            let (id, max) = (connection.socket.id(), self.limits.max_channels);
+            log::warn!("connection {id} is not subscribed to {}: it has {max} channels already", new.channel);
+        }
+    }
+
+    /// Tells a client of the protocol of its new subscription: in the reply to its command, in its welcome, or unasked.
+    fn announce_subscription(&self, connection: &Rc<Connection>, new: &NewSubscription) {
+        let Some(mut session) = connection.session() else { return };
+        if let Some(command) = new.terms.command {
+            drop(session);
+            let result = subscribe_result(&new.terms, new.snapshot.clone());
+            return self.reply(connection, command, &Reply::Subscribe(Box::new(result)));
+        }
+        if let Stage::Connecting(welcome) = &mut session.stage {
+            return welcome.add(new, self.limits.max_recovery_bytes);
+        }
+        drop(session);
+        let subscribed = subscribed(&new.terms, new.snapshot.as_ref());
+        self.give(connection, &Push::Subscribe(&subscribed).frame(Some(&new.channel)));
+    }
+
+    /// Takes a subscription back, if there is one. With a code, a client of the protocol is told.
+    pub(super) fn unsubscribe(
+        &self,
+        connection: &Rc<Connection>,
+        channel: &Channel,
+        code: Option<UnsubscribeCode>,
+    ) {
+        let unsubscribed = self.roster.borrow_mut().unsubscribe(connection, channel);
+        let Some(subscription) = unsubscribed else { return };
+        connection.socket.hub().leave(&subscription.channel, self.index, subscription.info.as_ref());
+        if let Some(mut session) = connection.session() {
+            if let Stage::Connecting(welcome) = &mut session.stage {
+                welcome.subs.remove(channel);
+                return;
+            }
+            drop(session);
+            if let Some(code) = code {
+                self.give(connection, &Push::unsubscribe(code).frame(Some(channel)));
+            }
+        }
+    }
+
+    /// Takes back the subscriptions whose time is over.
+    pub(super) fn expire_subscriptions(&self, connection: &Rc<Connection>, now: Instant) {
+        let expired =
+            |subscription: &&Subscription| subscription.expires.is_some_and(|expires| now >= expires);
+        let subscriptions = connection.subscriptions.borrow();
+        let channels: Vec<_> = subscriptions.iter().filter(expired).map(|one| one.channel.clone()).collect();
+        drop(subscriptions);
+        for channel in channels {
+            self.unsubscribe(connection, &channel, Some(UnsubscribeCode::EXPIRED));
+        }
+        connection.look_for_expiring_subscriptions();
+    }
+
+    /// A connection may stay until then.
+    pub(super) fn refresh(&self, connection: &Rc<Connection>, expires: Option<SystemTime>) {
+        let refreshable = connection.session().is_some_and(|session| session.refreshable);
+        let passed = expires.is_some_and(|expires| expires <= SystemTime::now());
+        connection.expires.set(self.deadline(expires, refreshable && !passed));
+        if connection.dialect() == Dialect::Centrifuge && !passed {
+            self.give(connection, &Push::Refresh(session::refreshed(expires)).frame(None));
+        }
+    }
+
+    /// Brings a client what its command came to.
+    pub(super) fn answer(
+        &self,
+        connection: &Rc<Connection>,
+        command: u32,
+        outcome: Result<Outcome, Rejection>,
+    ) {
+        match outcome {
+            Ok(Outcome::Reply(reply)) => self.reply(connection, command, &reply),
+            Ok(Outcome::Connect { data, expires, refreshable }) => {
+                connection.expires.set(self.deadline(expires, refreshable));
+                let told = expires.filter(|_| refreshable);
+                let welcome = self.welcome(connection, refreshable);
+                let result = ConnectResult {
+                    client: connection.socket.id(),
+                    version: env!("CARGO_PKG_VERSION"),
+                    expiry: session::refreshed(told),
+                    data,
+                    subs: welcome.subs,
+                    ping: self.limits.ping_interval.as_secs().max(1),
+                    pong: true,
+                };
+                self.reply(connection, command, &Reply::Connect(Box::new(result)));
+                connection.arrive();
+            }
+            Ok(Outcome::Refresh { expires }) => {
+                connection.expires.set(self.deadline(expires, true));
+                self.reply(connection, command, &Reply::Refresh(session::refreshed(expires)));
+            }
+            Ok(Outcome::SubRefresh { channel, expires }) => {
+                connection.extend_subscription(&channel, self.deadline(expires, true));
+                self.reply(connection, command, &Reply::SubRefresh(session::refreshed(expires)));
+            }
+            Ok(Outcome::Posted | Outcome::Silent) => self.release(connection),
+            Err(rejection) => self.reject(connection, command, rejection),
+        }
+    }
+
+    fn reject(&self, connection: &Rc<Connection>, command: u32, rejection: Rejection) {
+        let (answer, cause) = rejection.into_parts();
+        if let Some(cause) = cause {
+            log::error!("a command of connection {} failed: {cause}", connection.socket.id());
+        }
+        match answer {
+            Answer::Disconnect(close) => connection.close(close),
+            Answer::Error(error) => {
+                self.reply(connection, command, &Reply::Error(error));
+                if let Some(mut session) = connection.session()
+                    && matches!(session.stage, Stage::Connecting(_))
+                {
+                    session.stage = Stage::Refused;
+                }
+            }
+        }
+        self.release(connection);
+    }
+
+    /// The client is connected from now on, and its user known.
+    fn welcome(&self, connection: &Rc<Connection>, refreshable: bool) -> Welcome {
+        self.roster.borrow_mut().add_to_user(connection);
+        let Some(mut session) = connection.session() else { return Welcome::default() };
+        session.refreshable = refreshable;
+        session.ping_due = Instant::now() + self.limits.ping_interval;
+        match mem::replace(&mut session.stage, Stage::Connected) {
+            Stage::Connecting(welcome) => *welcome,
+            _ => Welcome::default(),
+        }
+    }
+
+    fn reply(&self, connection: &Connection, command: u32, reply: &Reply) {
+        connection.write(&reply.frame(command));
+        self.release(connection);
+    }
+
+    /// The next command may be carried out.
+    fn release(&self, connection: &Connection) {
+        if let Some(mut session) = connection.session() {
+            session.awaits_answer = false;
+        }
+        connection.wake();
+    }
+
+    fn deadline(&self, expires: Option<SystemTime>, refreshable: bool) -> Option<Instant> {
+        let grace = if refreshable { self.limits.refresh_grace } else { Duration::ZERO };
+        session::deadline(expires?, grace)
+    }
+}
+
+impl Welcome {
+    /// Adds a subscription to what the reply to the connect command will say. What was missed is part of it as far as
+    /// the limit goes, and the client knows.
+    fn add(&mut self, new: &NewSubscription, max_bytes: usize) {
+        let mut snapshot = new.snapshot.clone();
+        if let Some(snapshot) = &mut snapshot {
+            let bytes: usize =
+                snapshot.missed.iter().map(|publication| publication.data.as_str().len()).sum();
+            if self.bytes + bytes > max_bytes {
+                snapshot.recovered = Some(false);
+                snapshot.missed.clear();
+            } else {
+                self.bytes += bytes;
+            }
+        }
+        self.subs.insert(new.channel.clone(), subscribe_result(&new.terms, snapshot));
+    }
+}
+
+fn subscribe_result(terms: &Terms, snapshot: Option<Snapshot>) -> SubscribeResult {
+    let subscribed = subscribed(terms, snapshot.as_ref());
+    let recovered = snapshot.as_ref().and_then(|snapshot| snapshot.recovered);
+    SubscribeResult {
+        expiry: if terms.refreshable { session::refreshed(terms.expires) } else { Refreshed::default() },
+        subscribed,
+        publications: snapshot.map(|snapshot| snapshot.missed).unwrap_or_default(),
+        recovered: recovered == Some(true),
+        was_recovering: recovered.is_some(),
+    }
+}
+
+/// With what was missed, the position is the one before it: the client comes to the end by going through it.
+fn subscribed(terms: &Terms, snapshot: Option<&Snapshot>) -> Subscribed {
+    Subscribed {
+        recoverable: snapshot.is_some(),
+        positioned: snapshot.is_some(),
+        epoch: snapshot.map(|snapshot| snapshot.position.epoch),
+        offset: snapshot.map_or(0, |snapshot| snapshot.position.offset - snapshot.missed.len() as u64),
+        data: terms.data.clone(),
+    }
+}
