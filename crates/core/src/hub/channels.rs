@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::stream::Stream;
-use crate::{Channel, ClientInfo, ConnectionId, Namespace, Namespaces};
+use crate::{Channel, ClientInfo, ConnectionId, Epoch, Namespace, Namespaces};
 
 /// Locks that the channels are spread over, so that publishers to different channels rarely meet.
 const STRIPES: usize = 256;
@@ -23,7 +23,14 @@ pub(crate) struct Channels {
     shards: usize,
     hasher: RandomState,
     namespaces: Namespaces,
+    fresh: FreshEpoch,
 }
+
+/// The epoch of the next new stream. It changes when a stream is forgotten that something was published to, so that none
+/// has an epoch twice; until then all new streams share it. That is why a stream that nothing was ever published to need
+/// not be kept: made again, it is the same, and whoever had subscribed to it can come back. Clients that may subscribe to
+/// whatever they like can therefore not fill the memory with names.
+struct FreshEpoch(Mutex<Epoch>);
 
 /// The channels of one lock.
 #[derive(Default)]
@@ -47,7 +54,13 @@ impl Channels {
     /// An empty table for a hub of `shards` shards.
     pub(crate) fn new(shards: usize, namespaces: Namespaces) -> Self {
         let stripes = (0..STRIPES).map(|_| Mutex::default()).collect();
-        Self { stripes, shards, hasher: RandomState::new(), namespaces }
+        Self {
+            stripes,
+            shards,
+            hasher: RandomState::new(),
+            namespaces,
+            fresh: FreshEpoch(Mutex::new(Epoch::random())),
+        }
     }
 
     pub(crate) fn shards(&self) -> usize {
@@ -87,6 +100,28 @@ impl Channels {
         stripe.drop_unused(channel);
     }
 
+    /// The stream of a channel as it is now, if there is one: nothing too old is in it.
+    pub(crate) fn stream<'entry>(
+        &self,
+        entry: &'entry mut Entry,
+        options: &Namespace,
+        now: Instant,
+    ) -> Option<&'entry mut Stream> {
+        entry.refresh(options, now, &self.fresh);
+        entry.stream.as_deref_mut()
+    }
+
+    /// The same, made if there is none.
+    pub(crate) fn stream_or_new<'entry>(
+        &self,
+        entry: &'entry mut Entry,
+        options: &Namespace,
+        now: Instant,
+    ) -> &'entry mut Stream {
+        entry.refresh(options, now, &self.fresh);
+        entry.stream.get_or_insert_with(|| Box::new(Stream::new(self.fresh.get(), now)))
+    }
+
     /// Subscribers of a channel on all shards.
     pub(crate) fn subscribers(&self, channel: &Channel) -> usize {
         let stripe = self.lock(channel);
@@ -98,7 +133,7 @@ impl Channels {
         let now = Instant::now();
         let mut stripe = self.stripes[turn % STRIPES].lock().unwrap_or_else(PoisonError::into_inner);
         stripe.entries.retain(|channel, entry| {
-            entry.refresh(self.namespaces.options(channel), now);
+            entry.refresh(self.namespaces.options(channel), now, &self.fresh);
             !entry.is_unused()
         });
         let (used, capacity) = (stripe.entries.len(), stripe.entries.capacity());
@@ -150,33 +185,39 @@ impl Entry {
         self.subscribers[shard] = self.subscribers[shard].saturating_sub(1);
     }
 
-    /// The stream as it is now, if there is one: nothing too old is in it.
-    pub(crate) fn stream(&mut self, options: &Namespace, now: Instant) -> Option<&mut Stream> {
-        self.refresh(options, now);
-        self.stream.as_deref_mut()
-    }
-
-    /// The same, made if there is none.
-    pub(crate) fn stream_or_new(&mut self, options: &Namespace, now: Instant) -> &mut Stream {
-        self.refresh(options, now);
-        self.stream.get_or_insert_with(|| Box::new(Stream::new(now)))
-    }
-
-    /// Somebody who is subscribed holds a position, so a stream is forgotten only when nobody is.
-    fn refresh(&mut self, options: &Namespace, now: Instant) {
-        let in_use = self.subscribers.iter().any(|count| *count > 0);
-        if let Some(stream) = &mut self.stream {
-            stream.trim(options, now);
-            if in_use {
-                stream.touch(now);
-            } else if stream.is_forgotten(options, now) {
-                self.stream = None;
-            }
+    /// Lets go of what is too old. Somebody who is subscribed holds a position, so a stream is forgotten only when nobody
+    /// is.
+    fn refresh(&mut self, options: &Namespace, now: Instant, fresh: &FreshEpoch) {
+        let in_use = self.has_subscribers();
+        let Some(stream) = &mut self.stream else { return };
+        stream.trim(options, now);
+        if in_use {
+            stream.touch(now);
+        } else if !stream.is_published() {
+            self.stream = None;
+        } else if stream.is_forgotten(options, now) {
+            fresh.change();
+            self.stream = None;
         }
     }
 
+    fn has_subscribers(&self) -> bool {
+        self.subscribers.iter().any(|count| *count > 0)
+    }
+
     fn is_unused(&self) -> bool {
-        self.stream.is_none() && self.presence.is_none() && self.subscribers.iter().all(|count| *count == 0)
+        let keeps = self.stream.as_ref().is_some_and(|stream| stream.is_published());
+        !keeps && self.presence.is_none() && !self.has_subscribers()
+    }
+}
+
+impl FreshEpoch {
+    fn get(&self) -> Epoch {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Epoch::random();
     }
 }
 
@@ -241,21 +282,43 @@ mod tests {
         let mut stripe = channels.lock(&channel);
         let entry = channels.entry(&mut stripe, &channel);
         entry.count_in(0);
-        entry.stream_or_new(&options, start).append(&mut publication, &options, start);
-        let position = entry.stream(&options, start + Duration::from_secs(300)).unwrap().position();
+        channels.stream_or_new(entry, &options, start).append(&mut publication, &options, start);
+        let after = |seconds| start + Duration::from_secs(seconds);
+        let position = channels.stream(entry, &options, after(300)).unwrap().position();
         assert_eq!(position.offset, 1);
         entry.count_out(0);
-        assert_eq!(entry.stream(&options, start + Duration::from_secs(301)).unwrap().position(), position);
-        assert!(entry.stream(&options, start + Duration::from_secs(361)).is_none());
-        let again = entry.stream_or_new(&options, start + Duration::from_secs(361)).position();
+        assert_eq!(channels.stream(entry, &options, after(301)).unwrap().position(), position);
+        assert!(channels.stream(entry, &options, after(361)).is_none());
+        let again = channels.stream_or_new(entry, &options, after(361)).position();
         assert!(again.offset == 0 && again.epoch != position.epoch);
+    }
+
+    #[test]
+    fn a_stream_that_nothing_was_published_to_is_not_kept_and_comes_back_the_same() {
+        let options = Namespace { history_size: 1, recovery: Recovery::Forced, ..Namespace::default() };
+        let (channels, channel) = channels(1, options.clone());
+        let subscribe = || {
+            let mut stripe = channels.lock(&channel);
+            let entry = channels.entry(&mut stripe, &channel);
+            entry.count_in(0);
+            channels.stream_or_new(entry, &options, Instant::now()).position()
+        };
+        let position = subscribe();
+        channels.correct(&channel, 0, 0);
+        assert_eq!(channels.len(), 0);
+        assert_eq!(subscribe(), position);
     }
 
     #[test]
     fn sweeping_takes_out_what_nobody_needs() {
         let options = Namespace { history_size: 1, meta_ttl: Duration::ZERO, ..Namespace::default() };
         let (channels, channel) = channels(1, options.clone());
-        channels.entry(&mut channels.lock(&channel), &channel).stream_or_new(&options, Instant::now());
+        let mut publication = Publication { offset: 0, data: Json::null(), info: None };
+        let mut stripe = channels.lock(&channel);
+        let stream = channels.stream_or_new(channels.entry(&mut stripe, &channel), &options, Instant::now());
+        stream.append(&mut publication, &options, Instant::now());
+        drop(stripe);
+        assert_eq!(channels.len(), 1);
         (0..STRIPES).for_each(|turn| channels.sweep(turn));
         assert_eq!(channels.len(), 0);
     }

@@ -151,7 +151,7 @@ impl Hub {
         let mut publication = Publication { offset: 0, data: data.clone(), info: info.cloned() };
         let position = options.keeps_history().then(|| {
             let now = Instant::now();
-            let stream = entry.stream_or_new(options, now);
+            let stream = channels.stream_or_new(entry, options, now);
             stream.append(&mut publication, options, now);
             stream.position()
         });
@@ -172,7 +172,7 @@ impl Hub {
         let mut stripe = channels.lock(&joining.channel);
         let entry = channels.entry(&mut stripe, &joining.channel);
         let snapshot = positioned.then(|| {
-            let stream = entry.stream_or_new(options, Instant::now());
+            let stream = channels.stream_or_new(entry, options, Instant::now());
             self.snapshot(stream, joining.since.as_ref())
         });
         if joining.all_or_nothing

@@ -37,7 +37,8 @@ impl Hub {
         }
         let mut stripe = channels.lock(channel);
         // Reading makes no stream: whoever may read could fill the memory with empty ones.
-        let stream = stripe.get_mut(channel).and_then(|entry| entry.stream(options, Instant::now()));
+        let entry = stripe.get_mut(channel);
+        let stream = entry.and_then(|entry| channels.stream(entry, options, Instant::now()));
         let Some(stream) = stream else { return Ok(History::default()) };
         stream.read(query, max).map_err(|_| HubError::Unrecoverable)
     }

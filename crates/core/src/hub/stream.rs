@@ -56,8 +56,13 @@ pub struct History {
 pub(crate) struct Unrecoverable;
 
 impl Stream {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { epoch: Epoch::random(), top: 0, kept: VecDeque::new(), used: now }
+    pub(crate) fn new(epoch: Epoch, now: Instant) -> Self {
+        Self { epoch, top: 0, kept: VecDeque::new(), used: now }
+    }
+
+    /// Whether anything was ever published to it.
+    pub(crate) fn is_published(&self) -> bool {
+        self.top > 0
     }
 
     pub(crate) fn position(&self) -> Position {
@@ -164,7 +169,7 @@ mod tests {
     }
 
     fn filled(count: u64, now: Instant) -> Stream {
-        let mut stream = Stream::new(now);
+        let mut stream = Stream::new(Epoch::random(), now);
         (1..=count).for_each(|number| stream.append(&mut publication(number), &options(), now));
         stream
     }

@@ -31,6 +31,14 @@ impl Shard {
         if connection.phase() != Phase::Open || !connection.is_known() {
             return false;
         }
+        if connection.take_revoked(new) {
+            self.reject(
+                connection,
+                new.terms.command.unwrap_or_default(),
+                ErrorCode::PERMISSION_DENIED.into(),
+            );
+            return false;
+        }
         let options = self.namespaces().options(&new.channel);
         let (socket, terms) = (&connection.socket, &new.terms);
         let visible = options.presence || options.join_leave.exists();
@@ -95,6 +103,9 @@ impl Shard {
         channel: &Channel,
         code: Option<UnsubscribeCode>,
     ) {
+        if let Some(mut session) = connection.session() {
+            session.revoke(channel);
+        }
         let unsubscribed = self.roster.borrow_mut().unsubscribe(connection, channel);
         let Some(subscription) = unsubscribed else { return };
         connection.socket.hub().leave(&subscription.channel, self.index, subscription.info.as_ref());
@@ -192,7 +203,7 @@ impl Shard {
 
     /// The client is connected from now on, and its user known.
     fn welcome(&self, connection: &Rc<Connection>, refreshable: bool) -> Welcome {
-        self.roster.borrow_mut().add_to_user(connection);
+        self.roster.borrow_mut().welcome(connection);
         let Some(mut session) = connection.session() else { return Welcome::default() };
         session.refreshable = refreshable;
         session.ping_due = Instant::now() + self.limits.ping_interval;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use super::{
     ending::Ending,
-    letter::{ConnectionInfo, End},
+    letter::{ConnectionInfo, End, NewSubscription},
     outbound::{Outbound, Written},
     outgoing::Dialect,
     roster::Audience,
@@ -141,6 +141,18 @@ impl Connection {
     /// Whether it is known who is there: a client of the protocol has to say so first.
     pub(super) fn is_known(&self) -> bool {
         self.session().is_none_or(|session| matches!(session.stage, Stage::Connecting(_) | Stage::Connected))
+    }
+
+    /// Whether it belongs, or is about to belong, to this user.
+    pub(super) fn may_be(&self, user: &str) -> bool {
+        let upgraded = |session: RefMut<'_, Session>| session.upgraded_user() == Some(user);
+        self.socket.identity().user_id() == Some(user) || self.session().is_some_and(upgraded)
+    }
+
+    /// Whether a subscription that the client asked for was taken back before it was made.
+    pub(super) fn take_revoked(&self, new: &NewSubscription) -> bool {
+        let asked = new.terms.command.is_some();
+        asked && self.session().is_some_and(|mut session| session.end_subscribing())
     }
 
     pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {

@@ -13,6 +13,9 @@ use crate::{Channel, ConnectionId};
 pub(super) struct Roster {
     connections: HashMap<ConnectionId, Rc<Connection>>,
     users: HashMap<String, Vec<Rc<Connection>>>,
+    /// Clients of the protocol that have not been welcomed yet. What is asked about their user is about them too: who is
+    /// thrown out while connecting must not come in.
+    arriving: HashMap<ConnectionId, Rc<Connection>>,
     channels: HashMap<Channel, Subscribers>,
 }
 
@@ -75,14 +78,22 @@ impl Subscribers {
 
 impl Roster {
     pub(super) fn add(&mut self, connection: &Rc<Connection>) {
-        self.connections.insert(connection.socket.id(), Rc::clone(connection));
-        if connection.dialect() == Dialect::Raw {
+        let id = connection.socket.id();
+        self.connections.insert(id, Rc::clone(connection));
+        match connection.dialect() {
+            Dialect::Raw => self.add_to_user(connection),
+            Dialect::Centrifuge => drop(self.arriving.insert(id, Rc::clone(connection))),
+        }
+    }
+
+    /// It is settled who a client of the protocol is.
+    pub(super) fn welcome(&mut self, connection: &Rc<Connection>) {
+        if self.arriving.remove(&connection.socket.id()).is_some() {
             self.add_to_user(connection);
         }
     }
 
-    /// A connection's user is known from now on.
-    pub(super) fn add_to_user(&mut self, connection: &Rc<Connection>) {
+    fn add_to_user(&mut self, connection: &Rc<Connection>) {
         let Some(user) = connection.socket.identity().user_id() else { return };
         let others = self.users.entry(user.to_owned()).or_default();
         connection.user_index.set(Some(others.len()));
@@ -92,6 +103,7 @@ impl Roster {
     /// Takes a connection out, and returns the subscriptions it had.
     pub(super) fn remove(&mut self, connection: &Rc<Connection>) -> Vec<Subscription> {
         self.connections.remove(&connection.socket.id());
+        self.arriving.remove(&connection.socket.id());
         self.remove_from_user(connection);
         let subscriptions = connection.subscriptions.take();
         subscriptions.iter().for_each(|subscription| self.remove_subscriber(subscription));
@@ -106,8 +118,9 @@ impl Roster {
         self.connections.values()
     }
 
-    pub(super) fn of_user(&self, user: &str) -> impl Iterator<Item = &Rc<Connection>> {
-        self.users.get(user).map(Vec::as_slice).unwrap_or_default().iter()
+    pub(super) fn of_user<'a>(&'a self, user: &'a str) -> impl Iterator<Item = &'a Rc<Connection>> {
+        let arriving = self.arriving.values().filter(move |connection| connection.may_be(user));
+        self.users.get(user).map(Vec::as_slice).unwrap_or_default().iter().chain(arriving)
     }
 
     pub(super) fn subscribers(&self, channel: &Channel) -> Option<&Subscribers> {

@@ -18,10 +18,20 @@ pub(super) struct Session {
     pub(super) awaits_answer: bool,
     /// Who the upgrade request said it is; taken when the client connects.
     pub(super) upgraded: Option<Box<Identity>>,
+    /// The subscription that the client's command asks for.
+    subscribing: Option<Asked>,
     /// When the next ping is due.
     pub(super) ping_due: Instant,
     /// The client has a token, and may bring a new one.
     pub(super) refreshable: bool,
+}
+
+/// A subscription that is not made yet: the hook decides.
+#[derive(Debug)]
+struct Asked {
+    channel: Channel,
+    /// It was taken back meanwhile, so what the hook says counts no more: it may have looked before that.
+    revoked: bool,
 }
 
 /// How far a client has come.
@@ -50,8 +60,37 @@ impl Session {
             stage: Stage::New,
             awaits_answer: false,
             upgraded: Some(Box::new(identity)),
+            subscribing: None,
             ping_due: now,
             refreshable: false,
+        }
+    }
+
+    /// A connect command has come: the first, and nothing but the first, finds who the upgrade request named.
+    pub(super) fn begin_to_connect(&mut self) -> Option<Identity> {
+        let upgraded = self.upgraded.take()?;
+        self.stage = Stage::Connecting(Box::default());
+        Some(*upgraded)
+    }
+
+    /// The user whom the upgrade request named, until the client connects.
+    pub(super) fn upgraded_user(&self) -> Option<&str> {
+        self.upgraded.as_deref().and_then(Identity::user_id)
+    }
+
+    pub(super) fn begin_subscribing(&mut self, channel: Channel) {
+        self.subscribing = Some(Asked { channel, revoked: false });
+    }
+
+    /// The hook has decided; true if the subscription was taken back meanwhile.
+    pub(super) fn end_subscribing(&mut self) -> bool {
+        self.subscribing.take().is_some_and(|asked| asked.revoked)
+    }
+
+    /// The server takes a subscription back, also one that is not made yet.
+    pub(super) fn revoke(&mut self, channel: &Channel) {
+        if let Some(asked) = self.subscribing.as_mut().filter(|asked| asked.channel == *channel) {
+            asked.revoked = true;
         }
     }
 }

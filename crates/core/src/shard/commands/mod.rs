@@ -9,12 +9,9 @@ mod carry_out;
 use std::{rc::Rc, sync::Arc};
 
 use self::carry_out::Context;
-use super::{
-    Connection, Outcome, Shard,
-    session::{Session, Stage, Welcome},
-};
+use super::{Connection, Outcome, Shard, session::Stage};
 use crate::{
-    Channel, ClientInfo, DisconnectCode, ErrorCode, Identity, Json, Namespace,
+    Channel, ClientInfo, DisconnectCode, ErrorCode, Json, Namespace,
     centrifuge::{
         BadCommand, Command, ConnectRequest, Empty, PublishRequest, Reply, Request, SubRefreshRequest,
         SubscribeRequest,
@@ -151,6 +148,9 @@ impl Shard {
         if connection.subscriptions.borrow().len() >= self.limits.max_channels {
             return Err(ErrorCode::LIMIT_EXCEEDED.into());
         }
+        if let Some(mut session) = connection.session() {
+            session.begin_subscribing(channel.clone());
+        }
         Ok(self.begin(connection, id, HookName::Subscribe, |context| context.subscribe(id, channel, request)))
     }
 
@@ -223,15 +223,6 @@ impl Shard {
         let socket = connection.socket.clone();
         let progress = self.runner.start(name, |hooks| Box::pin(future(Context { hooks, socket })));
         Step::Started(Running { id, name, progress })
-    }
-}
-
-impl Session {
-    /// A connect command has come: the first, and nothing but the first, finds who the upgrade request named.
-    fn begin_to_connect(&mut self) -> Option<Identity> {
-        let upgraded = self.upgraded.take()?;
-        self.stage = Stage::Connecting(Box::<Welcome>::default());
-        Some(*upgraded)
     }
 }
 
