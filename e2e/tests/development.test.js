@@ -8,6 +8,7 @@ import { get } from '../harness/http.js';
 import { scenarios } from '../harness/scenario.js';
 import { until } from '../harness/wait.js';
 import { pageContract } from './page-contract.js';
+import { roomsContract } from './rooms-contract.js';
 
 const API = 'crates/app/src/api.rs';
 const MASTHEAD = 'frontend/src/lib/components/Masthead.svelte';
@@ -32,6 +33,7 @@ const visit = async () => {
 };
 
 pageContract(scenario, () => ({ url: server.url, browser }));
+roomsContract(scenario, () => ({ url: server.url }));
 
 scenario('a_foreign_host_is_refused', async () => {
 	for (const path of ['/', '/api/test', '/websocket', '/src/app.css']) {

@@ -6,6 +6,7 @@ import { get } from '../harness/http.js';
 import { ProdServer } from '../harness/prod-server.js';
 import { scenarios } from '../harness/scenario.js';
 import { pageContract } from './page-contract.js';
+import { roomsContract } from './rooms-contract.js';
 
 /** @type {ProdServer} */
 let server;
@@ -20,6 +21,7 @@ const scenario = scenarios(async (run) => {
 });
 
 pageContract(scenario, () => ({ url: server.url, browser }));
+roomsContract(scenario, () => ({ url: server.url }));
 
 scenario('a_foreign_host_is_refused', async () => {
 	for (const path of ['/', '/api/test', '/websocket']) {

@@ -6,7 +6,7 @@ mod hooks;
 mod session;
 
 use actix_web::{App, Route, web};
-use duplex_core::{Environment, ServeError, Server, raw_socket};
+use duplex_core::{Environment, ServeError, Server, centrifuge_socket, raw_socket};
 
 use crate::{hooks::Demo, session::Sessions};
 
@@ -24,13 +24,15 @@ pub async fn serve(
     fallback: impl Fn() -> Route + Clone + Send + 'static,
 ) -> Result<(), ServeError> {
     let sessions = web::Data::new(Sessions::from_environment(environment));
-    let hooks = Demo::new(sessions.clone().into_inner());
+    let demo = Demo::new(sessions.clone().into_inner());
     server
-        .run(hooks, move || {
+        .configure(|settings| settings.namespaces = hooks::namespaces())?
+        .run(demo, move || {
             App::new()
                 .app_data(sessions.clone())
                 .service(web::scope("/api").configure(api::routes))
                 .route("/websocket", web::to(raw_socket))
+                .route("/connection/websocket", web::to(centrifuge_socket))
                 .route("/healthz", web::get().to(api::health))
                 .default_service(fallback())
         })
