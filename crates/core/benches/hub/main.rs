@@ -15,7 +15,7 @@ mod load;
 mod process;
 mod servers;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::{load::Scene, process::Server};
 
@@ -64,7 +64,8 @@ async fn compare(flags: &Flags) {
 }
 
 async fn play(scene: Scene, kind: servers::Kind, sockets: usize) -> f64 {
-    let server = Server::start(kind);
+    let kind = kind.to_possible_value().expect("no kind is hidden");
+    let server = Server::start(kind.get_name());
     scene.play(&server, sockets).await
 }
 

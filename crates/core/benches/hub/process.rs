@@ -5,10 +5,6 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use clap::ValueEnum;
-
-use crate::servers::Kind;
-
 /// The kernel counts processor time in hundredths of a second, and memory in pages.
 const TICKS_PER_SECOND: f64 = 100.0;
 const PAGE_BYTES: f64 = 4096.0;
@@ -20,10 +16,11 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(kind: Kind) -> Self {
-        let name = kind.to_possible_value().unwrap().get_name().to_owned();
+    /// Starts this program once more, to serve: `kind` is what it is to serve, if there is a choice.
+    pub(crate) fn start(kind: &str) -> Self {
+        let serve = ["--serve", kind];
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--serve", &name])
+            .args(serve.into_iter().filter(|argument| !argument.is_empty()))
             .stdout(Stdio::piped())
             .spawn()
             .expect("this program starts once more");

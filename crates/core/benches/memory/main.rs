@@ -1,0 +1,178 @@
+//! What idle things cost, in bytes of resident memory each: `cargo bench -p duplex-core --bench memory`. The server runs in
+//! a process of its own, a new one for each scene, with the system's allocator. Linux only: it reads `/proc`.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a benchmark stops at the first surprise"
+)]
+
+#[path = "../hub/process.rs"]
+mod process;
+mod server;
+
+use clap::Parser;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use crate::process::Server;
+
+/// Measures what idle connections and channels cost.
+#[derive(Parser)]
+struct Flags {
+    /// How often each scene is played.
+    #[arg(long, default_value_t = 3)]
+    rounds: usize,
+
+    /// Connections that are open.
+    #[arg(long, default_value_t = 5000)]
+    connections: usize,
+
+    /// Channels that keep something.
+    #[arg(long, default_value_t = 100_000)]
+    channels: usize,
+
+    /// Serve instead of measuring: how the benchmark starts its servers.
+    #[arg(long, hide = true)]
+    serve: bool,
+
+    /// What cargo adds.
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+/// What there is many of.
+#[derive(Clone, Copy)]
+enum Scene {
+    RawSockets,
+    Clients,
+    /// All in the same channel.
+    ClientsInOneChannel,
+    /// Each in a channel of its own, which keeps positions.
+    ClientsInTheirOwn,
+    /// All in the same channel, which shows who is there.
+    ClientsSeen,
+    /// Channels without subscribers that keep one publication of 64 bytes each.
+    Channels,
+}
+
+impl Scene {
+    const ALL: [(Self, &'static str); 6] = [
+        (Self::RawSockets, "raw socket"),
+        (Self::Clients, "client without a channel"),
+        (Self::ClientsInOneChannel, "client in the same channel as all"),
+        (Self::ClientsInTheirOwn, "client in a channel of its own"),
+        (Self::ClientsSeen, "client in a channel with presence"),
+        (Self::Channels, "channel with one publication"),
+    ];
+
+    /// Bytes for each of them.
+    async fn play(self, flags: &Flags) -> f64 {
+        let server = Server::start("");
+        // What the first ones cause once is not theirs.
+        let first = self.open(&server, 0, 50).await;
+        let before = server.resident_bytes();
+        let count = if matches!(self, Self::Channels) { flags.channels } else { flags.connections };
+        let opened = self.open(&server, 50, count).await;
+        let each = (server.resident_bytes() - before) / count as f64;
+        drop((first, opened));
+        each
+    }
+
+    async fn open(self, server: &Server, from: usize, count: usize) -> Vec<TcpStream> {
+        if matches!(self, Self::Channels) {
+            request(server, &format!("/publish?from={from}&count={count}")).await;
+            return Vec::new();
+        }
+        let mut sockets = Vec::with_capacity(count);
+        for number in from..from + count {
+            sockets.push(self.open_one(server, number).await);
+        }
+        sockets
+    }
+
+    async fn open_one(self, server: &Server, number: usize) -> TcpStream {
+        let channel = match self {
+            Self::RawSockets => return upgrade(server, "/websocket").await,
+            Self::Clients => None,
+            Self::ClientsInOneChannel => Some("kept:all".to_owned()),
+            Self::ClientsInTheirOwn => Some(format!("kept:{number}")),
+            Self::ClientsSeen => Some("seen:all".to_owned()),
+            Self::Channels => None,
+        };
+        let mut socket = upgrade(server, "/connection/websocket").await;
+        say(&mut socket, r#"{"id":1,"connect":{}}"#).await;
+        if let Some(channel) = channel {
+            say(&mut socket, &format!(r#"{{"id":2,"subscribe":{{"channel":"{channel}"}}}}"#)).await;
+        }
+        socket
+    }
+}
+
+#[tokio::main]
+async fn main() {
+    let flags = Flags::parse();
+    duplex_core::raise_descriptor_limit();
+    if flags.serve {
+        return server::serve().await;
+    }
+    println!("{} connections, {} channels, {} rounds\n", flags.connections, flags.channels, flags.rounds);
+    println!("{:<38}{:>8}   least to most", "bytes of memory for each idle", "median");
+    for (scene, name) in Scene::ALL {
+        let mut bytes = Vec::new();
+        for _ in 0..flags.rounds {
+            bytes.push(scene.play(&flags).await);
+        }
+        bytes.sort_by(f64::total_cmp);
+        println!(
+            "{name:<38}{:>8.0}   {:.0} to {:.0}",
+            bytes[bytes.len() / 2],
+            bytes[0],
+            bytes[bytes.len() - 1]
+        );
+    }
+}
+
+/// Sends a command and reads its reply, which is one short frame.
+async fn say(socket: &mut TcpStream, command: &str) {
+    // A mask of zeros masks nothing (RFC 6455 section 5.3).
+    let mut frame = vec![0x81, 0x80 | u8::try_from(command.len()).expect("short"), 0, 0, 0, 0];
+    frame.extend(command.as_bytes());
+    socket.write_all(&frame).await.unwrap();
+    let mut head = [0; 2];
+    socket.read_exact(&mut head).await.unwrap();
+    let length = match head[1] {
+        126 => socket.read_u16().await.unwrap().into(),
+        short => usize::from(short),
+    };
+    let mut reply = vec![0; length];
+    socket.read_exact(&mut reply).await.unwrap();
+    assert!(!reply.windows(7).any(|word| word == b"\"error\""), "{}", String::from_utf8_lossy(&reply));
+}
+
+async fn upgrade(server: &Server, path: &str) -> TcpStream {
+    let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let head = format!(
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    socket.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(b"\r\n\r\n") {
+        answer.push(socket.read_u8().await.unwrap());
+    }
+    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
+    socket
+}
+
+async fn request(server: &Server, path: &str) {
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 204 "), "{answer}");
+}
