@@ -60,12 +60,12 @@ pub(super) struct Connection {
     pub(super) hook_runs: Cell<bool>,
     outbound: RefCell<Outbound>,
     /// What was sent to many while `on_connect` was at work; nothing when it has ended.
-    held: RefCell<Option<Outbound>>,
+    held: RefCell<Option<Box<Outbound>>>,
     phase: Cell<Phase>,
     /// When a connection that closes is given up.
     deadline: Cell<Option<Instant>>,
     /// What ended it, from whichever side came first.
-    ended: RefCell<Option<Ended>>,
+    ended: RefCell<Option<Box<Ended>>>,
     waker: RefCell<Option<Waker>>,
     opened: Instant,
     heard: Cell<Instant>,
@@ -109,7 +109,7 @@ impl Connection {
             dirty: Cell::new(false),
             hook_runs: Cell::new(false),
             outbound: RefCell::default(),
-            held: RefCell::new(Some(Outbound::default())),
+            held: RefCell::new(Some(Box::default())),
             phase: Cell::new(Phase::Open),
             deadline: Cell::new(None),
             ended: RefCell::new(None),
@@ -187,6 +187,11 @@ impl Connection {
         self.session.as_ref().is_some_and(|session| session.borrow().awaits_answer)
     }
 
+    /// Commands have come in and have not been begun.
+    pub(super) fn has_commands(&self) -> bool {
+        self.session.as_ref().is_some_and(|session| !session.borrow().commands.is_empty())
+    }
+
     /// So much waits to be written that whatever the peer asks for had better wait too.
     pub(super) fn is_congested(&self) -> bool {
         self.outbound.borrow().weight() > self.queue_bytes / 2
@@ -257,7 +262,7 @@ impl Connection {
     pub(super) fn arrive(&self) {
         let held = self.held.borrow_mut().take();
         if self.phase.get() == Phase::Open {
-            self.outbound.borrow_mut().append_all(held.unwrap_or_default());
+            self.outbound.borrow_mut().append_all(held.map(|held| *held).unwrap_or_default());
             self.flush_or_wake();
         }
     }
@@ -329,7 +334,7 @@ impl Connection {
 
     /// What ended the connection.
     pub(super) fn ended(&self) -> Ended {
-        self.ended.borrow().clone().unwrap_or(Ended::Lost)
+        self.ended.borrow().as_deref().cloned().unwrap_or(Ended::Lost)
     }
 
     /// Remembers the task's waker, so that the shard can wake it.
@@ -424,7 +429,7 @@ impl Connection {
     }
 
     fn begin_ending(&self, phase: Phase, ended: Ended) {
-        self.ended.borrow_mut().get_or_insert(ended);
+        self.ended.borrow_mut().get_or_insert_with(|| Box::new(ended));
         self.phase.set(self.phase.get().max(phase));
         if self.deadline.get().is_none() {
             self.deadline.set(Instant::now().checked_add(self.close_timeout));

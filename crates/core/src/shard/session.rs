@@ -7,13 +7,15 @@ use std::{
 
 use crate::{
     Channel, Identity,
-    centrifuge::{Refreshed, SubscribeResult},
+    centrifuge::{Commands, Refreshed, SubscribeResult},
 };
 
 /// The state of a client.
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) stage: Stage,
+    /// What came in and has not been begun.
+    pub(super) commands: Commands,
     /// A command is being carried out; its letter brings the answer.
     pub(super) awaits_answer: bool,
     /// Who the upgrade request said it is; taken when the client connects.
@@ -58,6 +60,7 @@ impl Session {
     pub(super) fn new(identity: Identity, now: Instant) -> Self {
         Self {
             stage: Stage::New,
+            commands: Commands::default(),
             awaits_answer: false,
             upgraded: Some(Box::new(identity)),
             subscribing: None,

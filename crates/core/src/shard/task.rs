@@ -46,8 +46,6 @@ pub(super) struct ConnectionTask {
     decoder: Decoder,
     /// Bytes that came in and wait for a hook to end.
     unread: BytesMut,
-    /// Commands that came in and have not been begun.
-    commands: Commands,
     work: Option<Work>,
     /// The peer has said its last: nothing is decoded any more.
     deaf: bool,
@@ -86,7 +84,6 @@ impl ConnectionTask {
             connection,
             shard,
             unread: early.into(),
-            commands: Commands::default(),
             work: None,
             deaf: false,
             failed: false,
@@ -115,7 +112,7 @@ impl ConnectionTask {
             Phase::Gone => self.end(),
             // The letter that brings the answer wakes the task.
             Phase::Open if self.connection.awaits_answer() => Step::Wait,
-            Phase::Open if !self.commands.is_empty() => self.command(),
+            Phase::Open if self.connection.has_commands() => self.command(),
             _ => self.read(context),
         }
     }
@@ -125,7 +122,8 @@ impl ConnectionTask {
         if self.connection.is_congested() {
             return Step::Wait;
         }
-        let Some(line) = self.commands.next() else { return Step::Again };
+        let line = self.connection.session().and_then(|mut session| session.commands.next());
+        let Some(line) = line else { return Step::Again };
         if let commands::Step::Started(Running { id, name, progress }) =
             self.shard.command(&self.connection, &line)
         {
@@ -215,7 +213,7 @@ impl ConnectionTask {
 
     /// What comes in has to wait.
     fn is_busy(&self) -> bool {
-        let commands = || self.connection.awaits_answer() || !self.commands.is_empty();
+        let commands = || self.connection.awaits_answer() || self.connection.has_commands();
         self.work.is_some() || self.connection.phase() == Phase::Open && commands()
     }
 
@@ -239,7 +237,11 @@ impl ConnectionTask {
                 let progress = self.shard.runner.on_message(&self.connection.socket, message);
                 self.follow(HookName::Message, progress);
             }
-            (Dialect::Centrifuge, Message::Text(text)) => self.commands = Commands::new(text),
+            (Dialect::Centrifuge, Message::Text(text)) => {
+                if let Some(mut session) = self.connection.session() {
+                    session.commands = Commands::new(text);
+                }
+            }
             (Dialect::Centrifuge, Message::Binary(_)) => {
                 self.connection.close(DisconnectCode::BAD_REQUEST.into());
             }

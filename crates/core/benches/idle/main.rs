@@ -1,5 +1,6 @@
-//! What idle things cost, in bytes of resident memory each: `cargo bench -p duplex-core --bench memory`. The server runs in
-//! a process of its own, a new one for each scene, with the system's allocator. Linux only: it reads `/proc`.
+//! What idle things cost, in bytes of resident memory and in processor time: `cargo bench -p duplex-core --bench idle`. The
+//! server runs in a process of its own, a new one for each scene, with the system's allocator. Linux only: it reads
+//! `/proc`.
 
 #![allow(
     clippy::expect_used,
@@ -12,10 +13,13 @@
 mod process;
 mod server;
 
+use std::time::Duration;
+
 use clap::Parser;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    task::JoinSet,
 };
 
 use crate::process::Server;
@@ -34,6 +38,10 @@ struct Flags {
     /// Channels that keep something.
     #[arg(long, default_value_t = 100_000)]
     channels: usize,
+
+    /// For how many seconds the processor time of idle clients is measured; a ping goes to each every 25 seconds.
+    #[arg(long, default_value_t = 50)]
+    seconds: u64,
 
     /// Serve instead of measuring: how the benchmark starts its servers.
     #[arg(long, hide = true)]
@@ -127,12 +135,29 @@ async fn main() {
             bytes.push(scene.play(&flags).await);
         }
         bytes.sort_by(f64::total_cmp);
-        println!(
-            "{name:<38}{:>8.0}   {:.0} to {:.0}",
-            bytes[bytes.len() / 2],
-            bytes[0],
-            bytes[bytes.len() - 1]
-        );
+        let (least, median, most) = (bytes[0], bytes[bytes.len() / 2], bytes[bytes.len() - 1]);
+        println!("{name:<38}{median:>8.0}   {least:.0} to {most:.0}");
+    }
+    let microseconds = processor_time(&flags).await;
+    println!("\nprocessor time of an idle client: {microseconds:.1} microseconds in a second");
+}
+
+/// Microseconds of the server's processor time that one idle client costs in a second: it answers pings.
+async fn processor_time(flags: &Flags) -> f64 {
+    let server = Server::start("");
+    let clients = Scene::ClientsInOneChannel.open(&server, 0, flags.connections).await;
+    let _answering: JoinSet<()> = clients.into_iter().map(answer_pings).collect();
+    let before = server.processor_seconds();
+    tokio::time::sleep(Duration::from_secs(flags.seconds)).await;
+    let used = server.processor_seconds() - before;
+    used * 1e6 / flags.seconds as f64 / flags.connections as f64
+}
+
+async fn answer_pings(mut client: TcpStream) {
+    let mut ping = [0; 4];
+    while client.read_exact(&mut ping).await.is_ok() {
+        assert_eq!(&ping, b"\x81\x02{}");
+        client.write_all(b"\x81\x82\0\0\0\0{}").await.unwrap();
     }
 }
 
