@@ -18,6 +18,7 @@ mod overload;
 mod portable;
 mod protocol;
 mod refusals;
+mod revocation;
 mod slow_consumers;
 mod takeover;
 mod verbs;

@@ -1,0 +1,115 @@
+//! What is taken back while a client of the protocol is still on its way to it.
+
+use std::sync::Arc;
+
+use duplex_core::{Connected, DisconnectCode, Grant, Identity};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use crate::support::{Client, PING, Plan, masked, serve};
+
+/// A hook that says when it has begun, and waits until it may end.
+#[derive(Clone, Default)]
+struct Pause {
+    begun: Arc<Notify>,
+    go_on: Arc<Notify>,
+}
+
+impl Pause {
+    async fn hold(&self) {
+        self.begun.notify_one();
+        self.go_on.notified().await;
+    }
+}
+
+fn as_ada(plan: Plan) -> Plan {
+    plan.everything().authenticate(|_| async { Ok(Identity::user("ada")) })
+}
+
+#[test]
+fn a_subscription_that_is_taken_back_while_its_hook_decides_is_not_made() {
+    let pause = Pause::default();
+    let hook = pause.clone();
+    let plan = as_ada(Plan::new()).on_subscribe(move |_, _| {
+        let hook = hook.clone();
+        async move {
+            hook.hold().await;
+            Ok(Grant::default())
+        }
+    });
+    serve(plan, async |server| {
+        let mut client = Client::connected(server).await;
+        client.ask("subscribe", json!({ "channel": "news" })).await;
+        pause.begun.notified().await;
+        server.hub.unsubscribe_user("ada", "other").await.unwrap();
+        server.hub.unsubscribe_user("ada", "news").await.unwrap();
+        pause.go_on.notify_one();
+        assert_eq!(client.reply().await["error"]["code"], 103);
+        assert_eq!(server.hub.subscribers("news").unwrap(), 0);
+        assert!(server.hub.presence("news").await.unwrap().is_empty());
+        // The next one is a new decision.
+        client.ask("subscribe", json!({ "channel": "news" })).await;
+        pause.begun.notified().await;
+        pause.go_on.notify_one();
+        assert_eq!(client.reply().await["subscribe"]["recoverable"], true);
+        client.leave().await;
+    });
+}
+
+#[test]
+fn a_user_who_is_thrown_out_while_connecting_does_not_come_in() {
+    let pause = Pause::default();
+    let hook = pause.clone();
+    let plan = as_ada(Plan::new()).on_connecting(move |_, _| {
+        let hook = hook.clone();
+        async move {
+            hook.hold().await;
+            Ok(Connected::default())
+        }
+    });
+    serve(plan, async |server| {
+        let mut client = Client::open(server).await;
+        client.ask("connect", json!({})).await;
+        pause.begun.notified().await;
+        server.hub.disconnect_user("bob", DisconnectCode::SHUTDOWN).await.unwrap();
+        server.hub.disconnect_user("ada", DisconnectCode::FORCE_NO_RECONNECT).await.unwrap();
+        pause.go_on.notify_one();
+        client.expect_disconnect(3503).await;
+    });
+}
+
+#[test]
+fn a_user_who_is_thrown_out_before_its_client_connects_does_not_come_in() {
+    serve(as_ada(Plan::new()), async |server| {
+        let mut client = Client::open(server).await;
+        // The pong shows that the shard has the socket.
+        client.peer().send(masked(PING, true, b"")).await;
+        client.peer().expect_pong(b"").await;
+        server.hub.disconnect_user("ada", DisconnectCode::FORCE_NO_RECONNECT).await.unwrap();
+        client.expect_disconnect(3503).await;
+        assert!(!server.has_seen_a_connection().await);
+    });
+}
+
+#[test]
+fn what_is_sent_to_a_user_while_connecting_comes_behind_the_welcome() {
+    let pause = Pause::default();
+    let hook = pause.clone();
+    let plan = as_ada(Plan::new()).on_connecting(move |_, _| {
+        let hook = hook.clone();
+        async move {
+            hook.hold().await;
+            Ok(Connected::default())
+        }
+    });
+    serve(plan, async |server| {
+        let mut client = Client::open(server).await;
+        let id = client.ask("connect", json!({})).await;
+        pause.begun.notified().await;
+        server.hub.send_user("ada", "first").await.unwrap();
+        pause.go_on.notify_one();
+        assert_eq!(client.reply().await["id"], id);
+        assert_eq!(client.push().await["message"]["data"], "first");
+        client.leave().await;
+    });
+}
