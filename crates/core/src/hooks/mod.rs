@@ -30,6 +30,39 @@ pub type HookResult = Result<(), HookError>;
 
 /// What an application does when sockets come, speak and go. Implement the methods you need, as `async fn`.
 ///
+/// Rooms for everybody who is signed in:
+///
+/// ```
+/// use actix_web::HttpRequest;
+/// use duplex_core::{
+///     Call, ErrorCode, Grant, Hooks, Identity, Json, Publishing, Refusal, Rejection, Socket, Subscribing,
+/// };
+///
+/// struct Rooms;
+///
+/// impl Hooks for Rooms {
+///     async fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Refusal> {
+///         let cookie = request.cookie("user").ok_or_else(|| Refusal::unauthorized("sign in first"))?;
+///         Ok(Identity::user(cookie.value()))
+///     }
+///
+///     async fn on_subscribe(&self, _: &Socket, _: Subscribing) -> Result<Grant, Rejection> {
+///         Ok(Grant::default())
+///     }
+///
+///     async fn on_publish(&self, _: &Socket, publishing: Publishing) -> Result<Json, Rejection> {
+///         if publishing.subscribed { Ok(publishing.data) } else { Err(ErrorCode::PERMISSION_DENIED.into()) }
+///     }
+///
+///     async fn on_call(&self, socket: &Socket, call: Call) -> Result<Json, Rejection> {
+///         match call.method.as_str() {
+///             "whoami" => Ok(Json::new(&socket.identity().user_id())?),
+///             _ => Err(ErrorCode::METHOD_NOT_FOUND.into()),
+///         }
+///     }
+/// }
+/// ```
+///
 /// **Kinds of connections.** A raw socket has messages. A client of the Centrifuge protocol has commands: each of them
 /// has a hook of its own below, and what is not allowed there is refused. `authenticate`, `on_connect` and
 /// `on_disconnect` are for both.
