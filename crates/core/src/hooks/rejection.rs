@@ -53,7 +53,7 @@ impl Rejection {
         Self::error(ErrorReply { code, message: message.into(), temporary: true })
     }
 
-    /// Ends the connection. [`DisconnectCode`](crate::DisconnectCode) has the protocol's codes; those from 4000 to 4999
+    /// Ends the connection. [`DisconnectCode`] has the protocol's codes; those from 4000 to 4999
     /// are the application's.
     pub fn disconnect(close: impl Into<CloseFrame>) -> Self {
         Self { answer: Answer::Disconnect(close.into()), cause: None }
