@@ -6,7 +6,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::process::Server;
+use crate::{
+    process::Server,
+    socket::{connect, upgrade},
+};
 
 /// Bytes of a message.
 const MESSAGE: usize = 64;
@@ -116,28 +119,7 @@ async fn idle(server: &Server, sockets: usize) -> f64 {
 async fn open_all(server: &Server, count: usize, query: &str) -> Vec<TcpStream> {
     let mut sockets = Vec::with_capacity(count);
     for _ in 0..count {
-        sockets.push(open(server, query).await);
+        sockets.push(upgrade(server, &format!("/websocket?{query}")).await);
     }
     sockets
-}
-
-async fn open(server: &Server, query: &str) -> TcpStream {
-    let mut socket = connect(server).await;
-    let head = format!(
-        "GET /websocket?{query} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(socket.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
-    socket
-}
-
-async fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    stream
 }

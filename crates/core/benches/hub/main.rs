@@ -14,6 +14,7 @@
 mod load;
 mod process;
 mod servers;
+mod socket;
 
 use clap::{Parser, ValueEnum};
 

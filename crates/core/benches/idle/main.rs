@@ -12,6 +12,8 @@
 #[path = "../hub/process.rs"]
 mod process;
 mod server;
+#[path = "../hub/socket.rs"]
+mod socket;
 
 use std::time::Duration;
 
@@ -22,7 +24,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::process::Server;
+use crate::{
+    process::Server,
+    socket::{connect, upgrade},
+};
 
 /// Measures what idle connections and channels cost.
 #[derive(Parser)]
@@ -178,23 +183,8 @@ async fn say(socket: &mut TcpStream, command: &str) {
     assert!(!reply.windows(7).any(|word| word == b"\"error\""), "{}", String::from_utf8_lossy(&reply));
 }
 
-async fn upgrade(server: &Server, path: &str) -> TcpStream {
-    let mut socket = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
-    let head = format!(
-        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-    );
-    socket.write_all(head.as_bytes()).await.unwrap();
-    let mut answer = Vec::new();
-    while !answer.ends_with(b"\r\n\r\n") {
-        answer.push(socket.read_u8().await.unwrap());
-    }
-    assert!(answer.starts_with(b"HTTP/1.1 101 "), "{}", String::from_utf8_lossy(&answer));
-    socket
-}
-
 async fn request(server: &Server, path: &str) {
-    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).await.unwrap();
+    let mut stream = connect(server).await;
     let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.unwrap();
     let mut answer = String::new();

@@ -74,6 +74,10 @@ impl Stream {
         self.top += 1;
         self.used = now;
         publication.offset = self.top;
+        if self.kept.is_empty() {
+            // Most channels of many are quiet: four places at once, as usual, would be three too many.
+            self.kept.reserve_exact(1);
+        }
         self.kept
             .push_back(Kept { publication: publication.clone(), expires: after(now, options.history_ttl) });
         self.trim(options, now);

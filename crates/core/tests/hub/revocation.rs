@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use duplex_core::{Connected, DisconnectCode, Grant, Identity};
+use duplex_core::{Connected, DisconnectCode, Grant, Identity, Rejection, Socket};
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -16,9 +17,20 @@ struct Pause {
 }
 
 impl Pause {
-    async fn hold(&self) {
-        self.begun.notify_one();
-        self.go_on.notified().await;
+    /// A hook that lets clients do what they ask for, but not yet.
+    fn before<Ask, T: Clone + Send + 'static>(
+        &self,
+        granted: T,
+    ) -> impl Fn(Socket, Ask) -> BoxFuture<'static, Result<T, Rejection>> + use<Ask, T> {
+        let Self { begun, go_on } = self.clone();
+        move |_, _| {
+            let (begun, go_on, granted) = (Arc::clone(&begun), Arc::clone(&go_on), granted.clone());
+            Box::pin(async move {
+                begun.notify_one();
+                go_on.notified().await;
+                Ok(granted)
+            })
+        }
     }
 }
 
@@ -29,14 +41,7 @@ fn as_ada(plan: Plan) -> Plan {
 #[test]
 fn a_subscription_that_is_taken_back_while_its_hook_decides_is_not_made() {
     let pause = Pause::default();
-    let hook = pause.clone();
-    let plan = as_ada(Plan::new()).on_subscribe(move |_, _| {
-        let hook = hook.clone();
-        async move {
-            hook.hold().await;
-            Ok(Grant::default())
-        }
-    });
+    let plan = as_ada(Plan::new()).on_subscribe(pause.before(Grant::default()));
     serve(plan, async |server| {
         let mut client = Client::connected(server).await;
         client.ask("subscribe", json!({ "channel": "news" })).await;
@@ -59,14 +64,7 @@ fn a_subscription_that_is_taken_back_while_its_hook_decides_is_not_made() {
 #[test]
 fn a_user_who_is_thrown_out_while_connecting_does_not_come_in() {
     let pause = Pause::default();
-    let hook = pause.clone();
-    let plan = as_ada(Plan::new()).on_connecting(move |_, _| {
-        let hook = hook.clone();
-        async move {
-            hook.hold().await;
-            Ok(Connected::default())
-        }
-    });
+    let plan = as_ada(Plan::new()).on_connecting(pause.before(Connected::default()));
     serve(plan, async |server| {
         let mut client = Client::open(server).await;
         client.ask("connect", json!({})).await;
@@ -94,14 +92,7 @@ fn a_user_who_is_thrown_out_before_its_client_connects_does_not_come_in() {
 #[test]
 fn what_is_sent_to_a_user_while_connecting_comes_behind_the_welcome() {
     let pause = Pause::default();
-    let hook = pause.clone();
-    let plan = as_ada(Plan::new()).on_connecting(move |_, _| {
-        let hook = hook.clone();
-        async move {
-            hook.hold().await;
-            Ok(Connected::default())
-        }
-    });
+    let plan = as_ada(Plan::new()).on_connecting(pause.before(Connected::default()));
     serve(plan, async |server| {
         let mut client = Client::open(server).await;
         let id = client.ask("connect", json!({})).await;
