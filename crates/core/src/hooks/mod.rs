@@ -150,7 +150,7 @@ pub trait Hooks: Send + Sync + 'static {
         ready(Ok(()))
     }
 
-    /// The connection is gone, and `ended` says how. Runs once for each connection that was accepted.
+    /// The connection is gone, and `ended` says how. Runs once for each connection whose `on_connect` has begun.
     fn on_disconnect(&self, socket: &Socket, ended: Ended) -> impl Future<Output = HookResult> + Send {
         let _ = (socket, ended);
         ready(Ok(()))

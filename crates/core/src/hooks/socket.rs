@@ -3,7 +3,10 @@
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use bytestring::ByteString;
@@ -25,6 +28,8 @@ struct Shared {
     id: ConnectionId,
     /// A client of the protocol has none before it has connected.
     identity: OnceLock<Identity>,
+    /// `on_connect` has begun, so `on_disconnect` will be due.
+    opened: AtomicBool,
     peer: Option<SocketAddr>,
     hub: Hub,
 }
@@ -39,13 +44,26 @@ impl Socket {
         hub: Hub,
     ) -> Self {
         let identity = identity.map_or_else(OnceLock::new, OnceLock::from);
-        Self { shared: Arc::new(Shared { id, identity, peer, hub }), positions: None }
+        Self {
+            shared: Arc::new(Shared { id, identity, opened: AtomicBool::new(false), peer, hub }),
+            positions: None,
+        }
     }
 
     /// It is now known who is there. That happens once.
     pub(crate) fn identify(&self, identity: Identity) {
         // A second connect is refused before it comes this far.
         let _ = self.shared.identity.set(identity);
+    }
+
+    /// `on_connect` begins.
+    pub(crate) fn open(&self) {
+        self.shared.opened.store(true, Ordering::Release);
+    }
+
+    /// Whether `on_connect` has begun.
+    pub(crate) fn has_opened(&self) -> bool {
+        self.shared.opened.load(Ordering::Acquire)
     }
 
     /// The same connection, whose subscriptions go on from these positions.

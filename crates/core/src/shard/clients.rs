@@ -20,24 +20,26 @@ use crate::{
 };
 
 impl Shard {
-    /// Makes a subscription of those it means, and corrects the number of subscribers.
+    /// Makes a subscription of those it means, and corrects the number of subscribers. Whoever reads a reply finds that
+    /// what it says is so already: for presence, and for that number.
     pub(super) fn subscribe(&self, new: &NewSubscription) {
         let targets = self.targets(&new.target);
-        let subscribed = targets.iter().filter(|connection| self.subscribe_one(connection, new)).count();
+        let results: Vec<_> = targets.iter().map(|connection| self.subscribe_one(connection, new)).collect();
+        let subscribed = results.iter().filter(|result| result.is_ok()).count();
         self.channels.correct(&new.channel, self.index, subscribed);
+        for (connection, result) in targets.iter().zip(results) {
+            if let Err(reason) = result {
+                self.refuse_subscription(connection, new, reason);
+            }
+        }
     }
 
-    fn subscribe_one(&self, connection: &Rc<Connection>, new: &NewSubscription) -> bool {
+    fn subscribe_one(&self, connection: &Rc<Connection>, new: &NewSubscription) -> Result<(), NotSubscribed> {
         if connection.phase() != Phase::Open || !connection.is_known() {
-            return false;
+            return Err(NotSubscribed::Gone);
         }
         if connection.take_revoked(new) {
-            self.reject(
-                connection,
-                new.terms.command.unwrap_or_default(),
-                ErrorCode::PERMISSION_DENIED.into(),
-            );
-            return false;
+            return Err(NotSubscribed::Revoked);
         }
         let options = self.namespaces().options(&new.channel);
         let (socket, terms) = (&connection.socket, &new.terms);
@@ -52,23 +54,20 @@ impl Shard {
             refreshable: terms.refreshable,
         };
         let (info, expires) = (subscription.info.clone(), subscription.expires);
-        let subscribed =
-            self.roster.borrow_mut().subscribe(connection, subscription, self.limits.max_channels);
-        if let Err(reason) = subscribed {
-            self.refuse_subscription(connection, new, reason);
-            return false;
-        }
+        self.roster.borrow_mut().subscribe(connection, subscription, self.limits.max_channels)?;
         let sooner = [connection.subscription_expires.get(), expires].into_iter().flatten().min();
         connection.subscription_expires.set(sooner);
-        self.announce_subscription(connection, new);
         if let Some(info) = info {
             socket.hub().appear(&new.channel, &info);
         }
-        true
+        self.announce_subscription(connection, new);
+        Ok(())
     }
 
-    fn refuse_subscription(&self, connection: &Connection, new: &NewSubscription, reason: NotSubscribed) {
+    fn refuse_subscription(&self, connection: &Rc<Connection>, new: &NewSubscription, reason: NotSubscribed) {
         let error = match reason {
+            NotSubscribed::Gone => return,
+            NotSubscribed::Revoked => ErrorCode::PERMISSION_DENIED,
             NotSubscribed::Already => ErrorCode::ALREADY_SUBSCRIBED,
             NotSubscribed::TooMany => ErrorCode::LIMIT_EXCEEDED,
         };

@@ -39,7 +39,13 @@ pub(super) enum Audience {
 /// Why a subscription is not made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotSubscribed {
+    /// The connection is on its way out, or not yet in.
+    Gone,
+    /// It was taken back before it was made.
+    Revoked,
+    /// The connection has this one.
     Already,
+    /// The connection has as many as it may have.
     TooMany,
 }
 

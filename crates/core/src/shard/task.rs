@@ -91,6 +91,7 @@ impl ConnectionTask {
         };
         // A client of the protocol says who it is first.
         if task.connection.dialect() == Dialect::Raw {
+            task.connection.socket.open();
             let progress = task.shard.runner.on_connect(&task.connection.socket);
             task.follow(HookName::Connect, progress);
         }
@@ -152,8 +153,7 @@ impl ConnectionTask {
             return Step::End;
         }
         self.shard.forget(&self.connection);
-        // Nobody has been told that the connection is open before it was known who is there.
-        if self.connection.is_known() {
+        if self.connection.socket.has_opened() {
             let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
             self.follow(HookName::Disconnect, progress);
         }

@@ -14,6 +14,7 @@ mod drain;
 mod early_bytes;
 mod heartbeat;
 mod hooks;
+mod ordering;
 mod overload;
 mod portable;
 mod protocol;

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::support::{Client, PING, Plan, masked, serve};
+use crate::support::{Client, PING, Plan, eventually, masked, serve};
 
 /// A hook that says when it has begun, and waits until it may end.
 #[derive(Clone, Default)]
@@ -102,5 +102,22 @@ fn what_is_sent_to_a_user_while_connecting_comes_behind_the_welcome() {
         assert_eq!(client.reply().await["id"], id);
         assert_eq!(client.push().await["message"]["data"], "first");
         client.leave().await;
+    });
+}
+
+#[test]
+fn a_client_that_was_never_let_in_never_left() {
+    let plan = Plan::new()
+        .on_connecting(async |_, _| Err(Rejection::disconnect(DisconnectCode::FORCE_NO_RECONNECT)));
+    serve(plan, async |server| {
+        for (token, code) in [("", 3503), ("forged", 3500)] {
+            let mut client = Client::open(server).await;
+            client.ask("connect", json!({ "token": token })).await;
+            client.expect_disconnect(code).await;
+        }
+        Client::open(server).await.leave().await;
+        eventually("the end of all connections", || server.hub.count() == 0).await;
+        assert!(!server.has_seen_a_connection().await);
+        assert!(!server.has_more_to_tell().await);
     });
 }

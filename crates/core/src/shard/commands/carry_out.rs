@@ -43,6 +43,7 @@ impl Context {
         for channel in channels {
             socket.subscribe(&channel).await?;
         }
+        socket.open();
         hooks.on_connect(socket).await.map_err(Rejection::failed)?;
         Ok(Outcome::Connect { data: connected.data, expires, refreshable })
     }
