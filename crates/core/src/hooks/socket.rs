@@ -26,8 +26,9 @@ pub struct Socket {
 
 struct Shared {
     id: ConnectionId,
-    /// A client of the protocol has none before it has connected.
-    identity: OnceLock<Identity>,
+    /// Nothing for an anonymous connection, and for a client of the protocol before it has connected. Boxed, because so
+    /// many connections have none.
+    identity: OnceLock<Box<Identity>>,
     /// `on_connect` has begun, so `on_disconnect` will be due.
     opened: AtomicBool,
     peer: Option<SocketAddr>,
@@ -43,17 +44,19 @@ impl Socket {
         peer: Option<SocketAddr>,
         hub: Hub,
     ) -> Self {
-        let identity = identity.map_or_else(OnceLock::new, OnceLock::from);
-        Self {
-            shared: Arc::new(Shared { id, identity, opened: AtomicBool::new(false), peer, hub }),
-            positions: None,
-        }
+        let (nobody, opened) = (OnceLock::new(), AtomicBool::new(false));
+        let shared = Arc::new(Shared { id, identity: nobody, opened, peer, hub });
+        let socket = Self { shared, positions: None };
+        identity.into_iter().for_each(|identity| socket.identify(identity));
+        socket
     }
 
     /// It is now known who is there. That happens once.
     pub(crate) fn identify(&self, identity: Identity) {
-        // A second connect is refused before it comes this far.
-        let _ = self.shared.identity.set(identity);
+        if identity != NOBODY {
+            // A second connect is refused before it comes this far.
+            let _ = self.shared.identity.set(Box::new(identity));
+        }
     }
 
     /// `on_connect` begins.
@@ -79,7 +82,7 @@ impl Socket {
 
     /// Who `authenticate`, or the client's token, said it is.
     pub fn identity(&self) -> &Identity {
-        self.shared.identity.get().unwrap_or(&NOBODY)
+        self.shared.identity.get().map_or(&NOBODY, Box::as_ref)
     }
 
     /// The other end of the TCP connection; behind a proxy that is the proxy.

@@ -50,7 +50,8 @@ pub(crate) struct SubscriptionToken {
 #[serde(default)]
 struct Claims {
     sub: String,
-    exp: Option<u64>,
+    /// Seconds since 1970, which may have a fraction.
+    exp: Option<f64>,
     info: Option<Json>,
     channels: Vec<String>,
     channel: String,
@@ -172,6 +173,6 @@ impl fmt::Debug for TokenKeys {
 }
 
 /// A time that cannot be written down is as good as never.
-fn time(seconds: Option<u64>) -> Option<SystemTime> {
-    UNIX_EPOCH.checked_add(Duration::from_secs(seconds?))
+fn time(seconds: Option<f64>) -> Option<SystemTime> {
+    UNIX_EPOCH.checked_add(Duration::try_from_secs_f64(seconds?.max(0.0)).ok()?)
 }
