@@ -1,9 +1,12 @@
 //! What clients say: commands, one to a line, several in a message.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt, marker::PhantomData};
 
 use bytestring::ByteString;
-use serde::{Deserialize, Deserializer};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
 use crate::{Json, Since};
 
@@ -31,7 +34,7 @@ pub(crate) enum Request {
     Presence(ChannelRequest),
     PresenceStats(ChannelRequest),
     History(HistoryRequest),
-    Ping(Empty),
+    Ping(Nothing),
     Send(SendRequest),
     Rpc(RpcRequest),
     Refresh(RefreshRequest),
@@ -52,113 +55,155 @@ pub(crate) enum BadCommand {
     },
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct ConnectRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) token: String,
     pub(crate) data: Option<Json>,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) name: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) version: String,
     /// The server's subscriptions of an earlier connection, and how far it came with them.
-    #[serde(default)]
-    pub(crate) subs: HashMap<String, SubscribeRequest>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) subs: HashMap<String, Object<SubscribeRequest>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct SubscribeRequest {
+    #[serde(deserialize_with = "or_default")]
     pub(crate) channel: String,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) token: String,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) recover: bool,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) epoch: String,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) offset: u64,
     pub(crate) data: Option<Json>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) positioned: bool,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) recoverable: bool,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) join_leave: bool,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) flag: i64,
     /// Anything but 0 asks for a kind of subscription that there is none of here.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "or_default")]
     pub(crate) kind: i32,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct ChannelRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) channel: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct PublishRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) channel: String,
     /// `null` is data, and something else than nothing.
-    #[serde(default, deserialize_with = "present")]
+    #[serde(deserialize_with = "present")]
     pub(crate) data: Option<Json>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct HistoryRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) channel: String,
     /// Negative for everything, 0 for the position alone.
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) limit: i32,
-    pub(crate) since: Option<Since>,
-    #[serde(default)]
+    pub(crate) since: Option<Object<Since>>,
+    #[serde(deserialize_with = "or_default")]
     pub(crate) reverse: bool,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct SendRequest {
-    #[serde(default, deserialize_with = "present")]
+    #[serde(deserialize_with = "present")]
     pub(crate) data: Option<Json>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct RpcRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) method: String,
-    #[serde(default, deserialize_with = "present")]
+    #[serde(deserialize_with = "present")]
     pub(crate) data: Option<Json>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct RefreshRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) token: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(crate) struct SubRefreshRequest {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) channel: String,
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     pub(crate) token: String,
 }
 
 #[derive(Debug, Deserialize)]
-pub(crate) struct Empty {}
+pub(crate) struct Nothing {}
 
 /// A command on the wire: the name of what it asks for is a field's.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
+#[serde(default)]
 struct Line {
-    #[serde(default)]
+    #[serde(deserialize_with = "or_default")]
     id: u32,
-    connect: Option<ConnectRequest>,
-    subscribe: Option<SubscribeRequest>,
-    unsubscribe: Option<ChannelRequest>,
-    publish: Option<PublishRequest>,
-    presence: Option<ChannelRequest>,
-    presence_stats: Option<ChannelRequest>,
-    history: Option<HistoryRequest>,
-    ping: Option<Empty>,
-    send: Option<SendRequest>,
-    rpc: Option<RpcRequest>,
-    refresh: Option<RefreshRequest>,
-    sub_refresh: Option<SubRefreshRequest>,
+    connect: Option<Object<ConnectRequest>>,
+    subscribe: Option<Object<SubscribeRequest>>,
+    unsubscribe: Option<Object<ChannelRequest>>,
+    publish: Option<Object<PublishRequest>>,
+    presence: Option<Object<ChannelRequest>>,
+    presence_stats: Option<Object<ChannelRequest>>,
+    history: Option<Object<HistoryRequest>>,
+    ping: Option<Object<Nothing>>,
+    send: Option<Object<SendRequest>>,
+    rpc: Option<Object<RpcRequest>>,
+    refresh: Option<Object<RefreshRequest>>,
+    sub_refresh: Option<Object<SubRefreshRequest>>,
+}
+
+/// Something that is an object on the wire, and not an array of the same values, which serde would take for it.
+#[derive(Debug, Default)]
+pub(crate) struct Object<T>(pub(crate) T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(map))
+    }
 }
 
 impl Command {
@@ -167,21 +212,21 @@ impl Command {
     /// # Errors
     /// See [`BadCommand`]. What a later version of the protocol may add to a command that is known is no error.
     pub(crate) fn parse(line: &str) -> Result<Self, BadCommand> {
-        let line: Line = serde_json::from_str(line)?;
+        let Object(line) = serde_json::from_str::<Object<Line>>(line)?;
         let id = line.id;
         let requests = [
-            line.connect.map(Request::Connect),
-            line.subscribe.map(Request::Subscribe),
-            line.unsubscribe.map(Request::Unsubscribe),
-            line.publish.map(Request::Publish),
-            line.presence.map(Request::Presence),
-            line.presence_stats.map(Request::PresenceStats),
-            line.history.map(Request::History),
-            line.ping.map(Request::Ping),
-            line.send.map(Request::Send),
-            line.rpc.map(Request::Rpc),
-            line.refresh.map(Request::Refresh),
-            line.sub_refresh.map(Request::SubRefresh),
+            line.connect.map(|Object(request)| Request::Connect(request)),
+            line.subscribe.map(|Object(request)| Request::Subscribe(request)),
+            line.unsubscribe.map(|Object(request)| Request::Unsubscribe(request)),
+            line.publish.map(|Object(request)| Request::Publish(request)),
+            line.presence.map(|Object(request)| Request::Presence(request)),
+            line.presence_stats.map(|Object(request)| Request::PresenceStats(request)),
+            line.history.map(|Object(request)| Request::History(request)),
+            line.ping.map(|Object(request)| Request::Ping(request)),
+            line.send.map(|Object(request)| Request::Send(request)),
+            line.rpc.map(|Object(request)| Request::Rpc(request)),
+            line.refresh.map(|Object(request)| Request::Refresh(request)),
+            line.sub_refresh.map(|Object(request)| Request::SubRefresh(request)),
         ];
         let mut requests = requests.into_iter().flatten();
         match (requests.next(), requests.next()) {
@@ -225,6 +270,14 @@ impl Commands {
     }
 }
 
+/// `null` where something else is expected is the same as nothing.
+fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(
+    deserializer: D,
+) -> Result<T, D::Error> {
+    Option::<T>::deserialize(deserializer).map(Option::unwrap_or_default)
+}
+
+/// `null` where any JSON is expected is `null`.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Json>, D::Error> {
     Json::deserialize(deserializer).map(Some)
 }
@@ -270,6 +323,16 @@ mod tests {
         assert_eq!(data(r#"{"id":1,"publish":{"data":null}}"#).as_deref(), Some("null"));
         assert_eq!(data(r#"{"id":1,"publish":{}}"#), None);
         assert_eq!(data(r#"{"id":1,"subscribe":{"data":null}}"#), None);
+    }
+
+    #[test]
+    fn null_is_as_good_as_a_field_that_is_not_there() {
+        let line =
+            r#"{"id":1,"subscribe":{"channel":"a","token":null,"recover":null,"offset":null},"rpc":null}"#;
+        let Request::Subscribe(request) = Command::parse(line).unwrap().request else { panic!() };
+        assert!(
+            request.channel == "a" && request.token.is_empty() && !request.recover && request.offset == 0
+        );
     }
 
     #[test]

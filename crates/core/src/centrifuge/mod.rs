@@ -8,8 +8,8 @@ mod reply;
 pub use self::codes::{DisconnectCode, ErrorCode, UnsubscribeCode};
 pub(crate) use self::{
     command::{
-        BadCommand, Command, Commands, ConnectRequest, HistoryRequest, PublishRequest, REJECT_UNRECOVERED,
-        Request, SubRefreshRequest, SubscribeRequest,
+        BadCommand, Command, Commands, ConnectRequest, HistoryRequest, Object, PublishRequest,
+        REJECT_UNRECOVERED, Request, SubRefreshRequest, SubscribeRequest,
     },
     reply::{
         ConnectResult, Empty, HistoryResult, PING, PresenceResult, PresenceStatsResult, Push, Refreshed,

@@ -42,11 +42,18 @@ impl Keys {
             ErrorKind::ExpiredSignature => BadToken::Expired,
             _ => BadToken::Invalid(error.to_string()),
         };
-        let algorithm = decode_header(token).map_err(invalid)?.alg;
+        let header = decode_header(token).map_err(invalid)?;
+        if header.crit.is_some() {
+            // Whoever does not know what it asks for must refuse the token (RFC 7515 section 4.1.11).
+            return Err(BadToken::Invalid("its header asks for an extension".to_owned()));
+        }
+        let algorithm = header.alg;
         let validation = self.validation(algorithm);
         let mut refusal = BadToken::Invalid(format!("there is no key for {algorithm:?}"));
         for key in self.keys.iter().filter(|key| key.algorithm == algorithm) {
-            match decode(token, &key.key, &validation) {
+            match decode::<Claims>(token, &key.key, &validation) {
+                // The end is the first moment that a token is not good for any more (RFC 7519 section 4.1.4).
+                Ok(token) if token.claims.has_ended() => refusal = BadToken::Expired,
                 Ok(token) => return Ok(token.claims),
                 Err(error) => refusal = invalid(error),
             }

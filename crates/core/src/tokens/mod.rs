@@ -36,7 +36,7 @@ pub struct BadKey {
 /// What a connection token says.
 pub(crate) struct ConnectionToken {
     pub(crate) identity: Identity,
-    pub(crate) channels: Vec<String>,
+    pub(crate) channels: Vec<Channel>,
 }
 
 /// What a subscription token says.
@@ -53,8 +53,15 @@ struct Claims {
     /// Seconds since 1970, which may have a fraction.
     exp: Option<f64>,
     info: Option<Json>,
-    channels: Vec<String>,
+    channels: Vec<Channel>,
     channel: String,
+}
+
+#[cfg(feature = "tokens")]
+impl Claims {
+    fn has_ended(&self) -> bool {
+        time(self.exp).is_some_and(|end| end <= SystemTime::now())
+    }
 }
 
 /// Why a token does not count.

@@ -6,7 +6,7 @@ use super::super::{Outcome, Terms};
 use crate::{
     Channel, ClientInfo, DisconnectCode, ErrorCode, HubError, Identity, Json, Message, Since, Socket,
     centrifuge::{
-        ConnectRequest, Empty, HistoryRequest, HistoryResult, PresenceResult, PresenceStatsResult,
+        ConnectRequest, Empty, HistoryRequest, HistoryResult, Object, PresenceResult, PresenceStatsResult,
         REJECT_UNRECOVERED, Reply, RpcResult, SubscribeRequest,
     },
     hooks::{Call, Connecting, ErasedHooks, Publishing, Reading, Rejection, Subscribing},
@@ -35,13 +35,14 @@ impl Context {
         let expires = identity.expires();
         check_expiry(expires)?;
         socket.identify(identity);
-        let positions = request.subs.into_iter().filter(|(_, sub)| sub.recover);
-        let socket = socket.returning(positions.map(|(channel, sub)| (channel, position(&sub))).collect());
+        let positions = request.subs.into_iter().filter(|(_, Object(sub))| sub.recover);
+        let socket =
+            socket.returning(positions.map(|(channel, Object(sub))| (channel, position(&sub))).collect());
         let refreshable = !request.token.is_empty();
         let connecting = Connecting { data: request.data, name: request.name, version: request.version };
         let connected = hooks.on_connecting(&socket, connecting).await?;
         for channel in channels {
-            socket.subscribe(&channel).await?;
+            socket.subscribe(channel.as_str()).await?;
         }
         socket.open();
         hooks.on_connect(socket).await.map_err(Rejection::failed)?;
@@ -109,7 +110,7 @@ impl Context {
         self.hooks.on_read(&self.socket, reading).await?;
         let hub = self.socket.hub();
         let query = HistoryQuery {
-            since: request.since,
+            since: request.since.map(|Object(since)| since),
             limit: usize::try_from(request.limit).ok(),
             reverse: request.reverse,
         };

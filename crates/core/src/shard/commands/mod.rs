@@ -174,7 +174,7 @@ impl Shard {
         let (channel, _) = self.channel(&request.channel)?;
         let refreshable = connection.is_refreshable(&channel).ok_or(ErrorCode::PERMISSION_DENIED)?;
         if !refreshable {
-            return Err(bad_request());
+            return Err(ErrorCode::NOT_AVAILABLE.into());
         }
         if request.token.is_empty() {
             return Err(ErrorCode::BAD_REQUEST.into());
@@ -198,9 +198,6 @@ impl Shard {
 
     /// The channel that a client names, and its namespace.
     fn channel(&self, name: &str) -> Checked<(Channel, &Namespace)> {
-        if name.is_empty() {
-            return Err(bad_request());
-        }
         let channel = Channel::new(name).map_err(|_| ErrorCode::BAD_REQUEST)?;
         let namespace = self.namespaces().of(&channel).ok_or(ErrorCode::UNKNOWN_CHANNEL)?;
         Ok((channel, namespace))
