@@ -250,18 +250,19 @@ impl Commands {
         Self { text, done: 0 }
     }
 
-    /// The next line that has anything in it. Nothing is kept of a message when all of it is done.
+    /// The next line that has anything in it. With the last one the message is let go: an idle client keeps none.
     pub(crate) fn next(&mut self) -> Option<ByteString> {
-        while self.done < self.text.len() {
+        let mut next = None;
+        while next.is_none() && self.done < self.text.len() {
             let rest = self.text.get(self.done..)?;
             let line = rest.split_once('\n').map_or(rest, |(line, _)| line);
             self.done += line.len() + 1;
-            if !line.trim().is_empty() {
-                return Some(self.text.slice_ref(line.trim()));
-            }
+            next = Some(line.trim()).filter(|line| !line.is_empty()).map(|line| self.text.slice_ref(line));
         }
-        *self = Self::default();
-        None
+        if self.is_empty() {
+            *self = Self::default();
+        }
+        next
     }
 
     /// Whether all of them are done.
@@ -296,6 +297,14 @@ mod tests {
         assert_eq!(lines("{}\n{\"id\":1}"), ["{}", "{\"id\":1}"]);
         assert_eq!(lines("\n {} \r\n\n"), ["{}"]);
         assert_eq!(lines(""), [""; 0]);
+    }
+
+    #[test]
+    fn the_last_line_takes_its_message_along() {
+        let mut commands = Commands::new("{}".into());
+        assert!(!commands.is_empty());
+        assert_eq!(commands.next().unwrap(), "{}");
+        assert!(commands.is_empty() && commands.text.as_bytes().is_empty());
     }
 
     #[test]

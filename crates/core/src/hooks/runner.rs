@@ -21,7 +21,7 @@ use super::{
     Call, Connected, Connecting, Grant, HookResult, Hooks, Publishing, Reading, Refusal, Rejection, Socket,
     Subscribing,
 };
-use crate::{DisconnectCode, Ended, ErrorCode, Identity, Json, Limits, Message};
+use crate::{Ended, Identity, Json, Limits, Message};
 
 /// Runs the hooks of one application. Cheap to clone; the clones share what they learn about slow hooks.
 #[derive(Clone)]
@@ -50,16 +50,6 @@ pub(crate) enum HookFailure {
     Deadline(Duration),
     #[error("the application runtime has stopped")]
     Abandoned,
-}
-
-impl HookFailure {
-    /// What a client gets to know: a call may be tried again, a connection that came to nothing may not stay.
-    pub(crate) fn into_rejection(self, hook: HookName) -> Rejection {
-        match hook {
-            HookName::Connect | HookName::Message => Rejection::disconnect(DisconnectCode::SERVER_ERROR),
-            _ => ErrorCode::INTERNAL.into(),
-        }
-    }
 }
 
 /// The hooks that run on behalf of an open connection.

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     net::SocketAddr,
     sync::{
-        Arc, OnceLock,
+        Arc, OnceLock, Weak,
         atomic::{AtomicBool, Ordering},
     },
 };
@@ -20,9 +20,13 @@ use crate::{
 #[derive(Clone)]
 pub struct Socket {
     shared: Arc<Shared>,
-    /// While a client connects: how far it had come with the server's subscriptions of an earlier connection.
-    positions: Option<Arc<HashMap<String, Since>>>,
+    /// While a client connects: how far it had come with the server's subscriptions of an earlier connection. Weak, so
+    /// that an application that keeps the socket does not keep what the client said.
+    positions: Weak<Positions>,
 }
+
+/// How far a client had come, by channel.
+pub(crate) type Positions = HashMap<String, Since>;
 
 struct Shared {
     id: ConnectionId,
@@ -46,7 +50,7 @@ impl Socket {
     ) -> Self {
         let (nobody, opened) = (OnceLock::new(), AtomicBool::new(false));
         let shared = Arc::new(Shared { id, identity: nobody, opened, peer, hub });
-        let socket = Self { shared, positions: None };
+        let socket = Self { shared, positions: Weak::new() };
         identity.into_iter().for_each(|identity| socket.identify(identity));
         socket
     }
@@ -69,10 +73,9 @@ impl Socket {
         self.shared.opened.load(Ordering::Acquire)
     }
 
-    /// The same connection, whose subscriptions go on from these positions.
-    pub(crate) fn returning(&self, positions: HashMap<String, Since>) -> Self {
-        let positions = Some(positions).filter(|positions| !positions.is_empty()).map(Arc::new);
-        Self { shared: Arc::clone(&self.shared), positions }
+    /// The same connection, whose subscriptions go on from these positions as long as they exist.
+    pub(crate) fn returning(&self, positions: &Arc<Positions>) -> Self {
+        Self { shared: Arc::clone(&self.shared), positions: Arc::downgrade(positions) }
     }
 
     /// The connection's id.
@@ -110,7 +113,8 @@ impl Socket {
     /// See [`HubError`].
     pub async fn subscribe(&self, channel: &str) -> Result<(), HubError> {
         let channel = Channel::new(channel)?;
-        let since = self.positions.as_ref().and_then(|positions| positions.get(channel.as_str())).cloned();
+        let positions = self.positions.upgrade();
+        let since = positions.and_then(|positions| positions.get(channel.as_str()).cloned());
         self.hub().apply(Verb::Subscribe { target: Target::Connection(self.id()), channel, since }).await
     }
 

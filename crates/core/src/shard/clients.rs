@@ -92,7 +92,7 @@ impl Shard {
         }
         drop(session);
         let subscribed = subscribed(&new.terms, new.snapshot.as_ref());
-        self.give(connection, &Push::Subscribe(&subscribed).frame(Some(&new.channel)));
+        self.give(connection, &Push::Subscribe(&subscribed).frame(Some(&new.channel)), Some(&new.channel));
     }
 
     /// Takes a subscription back, if there is one. With a code, a client of the protocol is told.
@@ -111,11 +111,13 @@ impl Shard {
         if let Some(mut session) = connection.session() {
             if let Stage::Connecting(welcome) = &mut session.stage {
                 welcome.subs.remove(channel);
+                drop(session);
+                connection.forget_held(channel);
                 return;
             }
             drop(session);
             if let Some(code) = code {
-                self.give(connection, &Push::unsubscribe(code).frame(Some(channel)));
+                self.give(connection, &Push::unsubscribe(code).frame(Some(channel)), Some(channel));
             }
         }
     }
@@ -135,11 +137,14 @@ impl Shard {
 
     /// A connection may stay until then.
     pub(super) fn refresh(&self, connection: &Rc<Connection>, expires: Option<SystemTime>) {
-        let refreshable = connection.session().is_some_and(|session| session.refreshable);
+        let refreshable = connection.session().is_some_and(|mut session| {
+            session.end_is_set = !matches!(session.stage, Stage::Connected);
+            session.refreshable
+        });
         let passed = expires.is_some_and(|expires| expires <= SystemTime::now());
         connection.expires.set(self.deadline(expires, refreshable && !passed));
         if connection.dialect() == Dialect::Centrifuge && !passed {
-            self.give(connection, &Push::Refresh(session::refreshed(expires)).frame(None));
+            self.give(connection, &Push::Refresh(session::refreshed(expires)).frame(None), None);
         }
     }
 
@@ -153,7 +158,9 @@ impl Shard {
         match outcome {
             Ok(Outcome::Reply(reply)) => self.reply(connection, command, &reply),
             Ok(Outcome::Connect { data, expires, refreshable }) => {
-                connection.expires.set(self.deadline(expires, refreshable));
+                if !connection.session().is_some_and(|session| session.end_is_set) {
+                    connection.expires.set(self.deadline(expires, refreshable));
+                }
                 let told = expires.filter(|_| refreshable);
                 let welcome = self.welcome(connection, refreshable);
                 let result = ConnectResult {
@@ -189,15 +196,24 @@ impl Shard {
         match answer {
             Answer::Disconnect(close) => connection.close(close),
             Answer::Error(error) => {
+                self.refuse_if_connecting(connection);
                 self.reply(connection, command, &Reply::Error(error));
-                if let Some(mut session) = connection.session()
-                    && matches!(session.stage, Stage::Connecting(_))
-                {
-                    session.stage = Stage::Refused;
-                }
             }
         }
         self.release(connection);
+    }
+
+    /// A client whose connect command has failed is nobody, and in no channel, whatever its hooks have done before.
+    fn refuse_if_connecting(&self, connection: &Rc<Connection>) {
+        let Some(mut session) = connection.session() else { return };
+        if !matches!(session.stage, Stage::Connecting(_)) {
+            return;
+        }
+        session.stage = Stage::Refused;
+        drop(session);
+        let channels: Vec<_> =
+            connection.subscriptions.borrow().iter().map(|one| one.channel.clone()).collect();
+        channels.iter().for_each(|channel| self.unsubscribe(connection, channel, None));
     }
 
     /// The client is connected from now on, and its user known.

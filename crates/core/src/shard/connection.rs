@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use super::{
     ending::Ending,
+    held::Held,
     letter::{ConnectionInfo, End, NewSubscription},
     outbound::{Outbound, Written},
     outgoing::Dialect,
@@ -60,7 +61,7 @@ pub(super) struct Connection {
     pub(super) hook_runs: Cell<bool>,
     outbound: RefCell<Outbound>,
     /// What was sent to many while `on_connect` was at work; nothing when it has ended.
-    held: RefCell<Option<Box<Outbound>>>,
+    held: RefCell<Option<Box<Held>>>,
     phase: Cell<Phase>,
     /// When a connection that closes is given up.
     deadline: Cell<Option<Instant>>,
@@ -239,14 +240,14 @@ impl Connection {
     /// Keeps a frame until `on_connect` has ended and the client of a protocol has its welcome; false if that is the
     /// case. When it becomes too much to keep, a raw socket counts as arrived, and a client as too slow. A client that
     /// has not said who it is gets nothing.
-    pub(super) fn hold(&self, frame: &Bytes) -> bool {
+    pub(super) fn hold(&self, frame: &Bytes, channel: Option<&Channel>) -> bool {
         let mut held = self.held.borrow_mut();
         let Some(waiting) = held.as_mut() else { return false };
         let session = self.session();
         if session.as_ref().is_some_and(|session| !matches!(session.stage, Stage::Connecting(_))) {
             return true;
         }
-        if waiting.push(frame.clone(), self.queue_bytes).is_ok() {
+        if waiting.push(frame, channel, self.queue_bytes).is_ok() {
             return true;
         }
         drop(held);
@@ -258,11 +259,19 @@ impl Connection {
         false
     }
 
+    /// A subscription was taken back: nothing of its channel is held any longer.
+    pub(super) fn forget_held(&self, channel: &Channel) {
+        if let Some(held) = &mut *self.held.borrow_mut() {
+            held.forget(channel);
+        }
+    }
+
     /// `on_connect` has ended: what was held goes out behind what the hook has sent.
     pub(super) fn arrive(&self) {
         let held = self.held.borrow_mut().take();
         if self.phase.get() == Phase::Open {
-            self.outbound.borrow_mut().append_all(held.map(|held| *held).unwrap_or_default());
+            let frames = held.into_iter().flat_map(|held| held.into_frames());
+            frames.for_each(|frame| self.outbound.borrow_mut().append(frame));
             self.flush_or_wake();
         }
     }
@@ -379,25 +388,35 @@ impl Connection {
         if self.expires.get().is_some_and(|expires| now >= expires) {
             return self.close_for(Ending::Expired);
         }
-        if self.hook_runs.get() {
+        if !self.hook_runs.get() && self.is_silent(now, limits) {
             return;
         }
-        let idle =
-            limits.idle_timeout.is_some_and(|timeout| now.duration_since(self.spoken.get()) >= timeout);
-        if idle || self.has_not_connected(now, limits) {
-            self.close_for(Ending::Idle);
-        } else if let Some(pinged) = self.pinged.get() {
-            // A peer that takes what is written is alive, however long the ping has to wait behind it.
-            if self.outbound.borrow_mut().take_progress() {
-                self.pinged.set(Some(now));
-            } else if now.duration_since(pinged) >= limits.pong_timeout {
-                self.close_for(Ending::NoPong);
-            }
-        } else if self.ping_is_due(now, limits) {
+        // A client of the protocol expects pings while it waits for an answer, too; its pongs wait meanwhile.
+        if self.pinged.get().is_none() && self.ping_is_due(now, limits) {
             self.pinged.set(Some(now));
             self.outbound.borrow_mut().append(ping.clone());
             self.flush_or_wake();
         }
+    }
+
+    /// Closes a connection whose peer has been silent for too long. While a hook runs nothing is read, and silence means
+    /// nothing.
+    fn is_silent(&self, now: Instant, limits: &Limits) -> bool {
+        let idle =
+            limits.idle_timeout.is_some_and(|timeout| now.duration_since(self.spoken.get()) >= timeout);
+        if idle || self.has_not_connected(now, limits) {
+            self.close_for(Ending::Idle);
+            return true;
+        }
+        let Some(pinged) = self.pinged.get() else { return false };
+        // A peer that takes what is written is alive, however long the ping has to wait behind it.
+        if self.outbound.borrow_mut().take_progress() {
+            self.pinged.set(Some(now));
+        } else if now.duration_since(pinged) >= limits.pong_timeout {
+            self.close_for(Ending::NoPong);
+            return true;
+        }
+        false
     }
 
     /// A client of the protocol has answered a ping; false if it was not asked.
@@ -413,7 +432,7 @@ impl Connection {
     /// A raw socket is asked when it has been silent; a client of the protocol expects pings at equal distances.
     fn ping_is_due(&self, now: Instant, limits: &Limits) -> bool {
         let Some(mut session) = self.session() else {
-            return now.duration_since(self.heard.get()) >= limits.ping_interval;
+            return !self.hook_runs.get() && now.duration_since(self.heard.get()) >= limits.ping_interval;
         };
         let due = matches!(session.stage, Stage::Connected) && now >= session.ping_due;
         if due {

@@ -5,6 +5,7 @@ mod clients;
 mod commands;
 mod connection;
 mod ending;
+mod held;
 mod letter;
 mod outbound;
 mod outgoing;
@@ -164,7 +165,9 @@ impl Shard {
                 continue;
             }
             for frame in join(publications.iter().filter_map(|one| one.frame(dialect))) {
-                subscribers.by_dialect(dialect).for_each(|connection| self.give(connection, &frame));
+                subscribers
+                    .by_dialect(dialect)
+                    .for_each(|connection| self.give(connection, &frame, Some(channel)));
             }
         }
     }
@@ -217,7 +220,7 @@ impl Shard {
     /// A message past the channels. One to many must not come before what `on_connect` says.
     fn send(&self, to: &Target, outgoing: &Outgoing) {
         self.each(to, |connection| match outgoing.frame(connection.dialect()) {
-            Some(frame) if matches!(to, Target::Connection(_)) => self.give(connection, frame),
+            Some(frame) if matches!(to, Target::Connection(_)) => self.give(connection, frame, None),
             Some(frame) => self.offer(connection, frame),
             None => {}
         });
@@ -229,21 +232,21 @@ impl Shard {
             roster.subscribers(channel).map(|subscribers| subscribers.list(roster::Audience::Watchers));
         let watchers = watchers.unwrap_or_default();
         if let Some(frame) = outgoing.frame(Dialect::Centrifuge).filter(|_| !watchers.is_empty()) {
-            watchers.iter().for_each(|connection| self.give(connection, frame));
+            watchers.iter().for_each(|connection| self.give(connection, frame, Some(channel)));
         }
     }
 
     /// Gives a connection a frame that it did not ask for: it waits until the connection's `on_connect` hook has ended.
     fn offer(&self, connection: &Rc<Connection>, frame: &Bytes) {
-        if !connection.hold(frame) {
-            self.give(connection, frame);
+        if !connection.hold(frame, None) {
+            self.give(connection, frame, None);
         }
     }
 
     /// Gives one connection a frame: at once if nothing else is waiting to be done, together with the next otherwise.
-    /// A client of the protocol has to have its welcome first.
-    fn give(&self, connection: &Rc<Connection>, frame: &Bytes) {
-        if connection.dialect() == Dialect::Centrifuge && connection.hold(frame) {
+    /// A client of the protocol has to have its welcome first. `channel` is what the frame is about, if anything.
+    fn give(&self, connection: &Rc<Connection>, frame: &Bytes, channel: Option<&Channel>) {
+        if connection.dialect() == Dialect::Centrifuge && connection.hold(frame, channel) {
             return;
         }
         if !self.joining.get() {

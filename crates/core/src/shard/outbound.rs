@@ -14,7 +14,7 @@ use super::transport::Transport;
 const SLICES: usize = 32;
 
 /// What a frame costs beside its bytes: its place in the queue, and an allocation of its own where it is not shared.
-const FRAME_BYTES: usize = 64;
+pub(crate) const FRAME_BYTES: usize = 64;
 
 /// A queue of frames. An empty one owns no memory.
 #[derive(Default)]
@@ -99,11 +99,6 @@ impl Outbound {
     pub(crate) fn append(&mut self, frame: Bytes) {
         self.bytes += frame.len();
         self.frames.push_back(frame);
-    }
-
-    /// Queues all that waits in another queue, which was admitted there.
-    pub(crate) fn append_all(&mut self, other: Self) {
-        other.frames.into_iter().for_each(|frame| self.append(frame));
     }
 
     /// Whether anything that waited has been written since the last call.

@@ -26,6 +26,9 @@ pub(super) struct Session {
     pub(super) ping_due: Instant,
     /// The client has a token, and may bring a new one.
     pub(super) refreshable: bool,
+    /// The server has set an end to the connection while the client connected; that counts more than what its token or
+    /// its request says.
+    pub(super) end_is_set: bool,
 }
 
 /// A subscription that is not made yet: the hook decides.
@@ -66,6 +69,7 @@ impl Session {
             subscribing: None,
             ping_due: now,
             refreshable: false,
+            end_is_set: false,
         }
     }
 

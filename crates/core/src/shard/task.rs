@@ -19,7 +19,7 @@ use super::{
     connection::{Connection, Phase},
 };
 use crate::{
-    DisconnectCode, Message,
+    DisconnectCode, ErrorCode, Message,
     centrifuge::Commands,
     codec::{self, Decoder, DecoderLimits, Event, Opcode},
     hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection},
@@ -294,7 +294,14 @@ impl ConnectionTask {
             Ok(outcome) => socket.hub().answer(socket.id(), id, outcome),
             Err(failure) => {
                 log::error!("hook {} of connection {} failed: {failure}", hook.as_str(), socket.id());
-                socket.hub().answer(socket.id(), id, Err(failure.into_rejection(hook)));
+                // A hook that has no answer of its own: a call may be tried again, but this connection must not go on.
+                let silent = hook == HookName::Message || hook == HookName::Connecting && socket.has_opened();
+                let rejection = if silent {
+                    Rejection::disconnect(DisconnectCode::SERVER_ERROR)
+                } else {
+                    ErrorCode::INTERNAL.into()
+                };
+                socket.hub().answer(socket.id(), id, Err(rejection));
             }
         }
     }

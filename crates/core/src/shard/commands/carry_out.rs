@@ -36,8 +36,8 @@ impl Context {
         check_expiry(expires)?;
         socket.identify(identity);
         let positions = request.subs.into_iter().filter(|(_, Object(sub))| sub.recover);
-        let socket =
-            socket.returning(positions.map(|(channel, Object(sub))| (channel, position(&sub))).collect());
+        let positions = Arc::new(positions.map(|(channel, Object(sub))| (channel, position(&sub))).collect());
+        let socket = socket.returning(&positions);
         let refreshable = !request.token.is_empty();
         let connecting = Connecting { data: request.data, name: request.name, version: request.version };
         let connected = hooks.on_connecting(&socket, connecting).await?;
