@@ -23,7 +23,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use tokio::{runtime, task::LocalSet};
 
 pub use self::letter::ConnectionInfo;
@@ -51,9 +51,6 @@ use crate::{
 const TICKS_PER_TIMEOUT: u32 = 4;
 const LONGEST_TICK: Duration = Duration::from_secs(1);
 const SHORTEST_TICK: Duration = Duration::from_millis(5);
-
-/// Bytes that are joined into one piece at most. One write carries about as much; beyond it a copy gains nothing.
-const JOIN_BYTES: usize = 64 * 1024;
 
 /// How often a shard looks through one part of the channels for what need not be kept any longer.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
@@ -164,7 +161,7 @@ impl Shard {
             if subscribers.by_dialect(dialect).next().is_none() {
                 continue;
             }
-            for frame in join(publications.iter().filter_map(|one| one.frame(dialect))) {
+            for frame in outgoing::join(publications.iter().filter_map(|one| one.frame(dialect))) {
                 subscribers
                     .by_dialect(dialect)
                     .for_each(|connection| self.give(connection, &frame, Some(channel)));
@@ -358,42 +355,5 @@ impl Shard {
             }
         }
         expiring.iter().for_each(|connection| self.expire_subscriptions(connection, now));
-    }
-}
-
-/// Frames that go out in one piece, as far as that is worth a copy. A single frame is passed on as it is.
-fn join<'a>(frames: impl Iterator<Item = &'a Bytes>) -> impl Iterator<Item = Bytes> {
-    let mut frames = frames.peekable();
-    std::iter::from_fn(move || {
-        let first = frames.next()?;
-        let fits = |joined: usize, next: &&Bytes| joined + next.len() <= JOIN_BYTES;
-        let Some(second) = frames.next_if(|next| fits(first.len(), next)) else { return Some(first.clone()) };
-        let mut joined = BytesMut::with_capacity(2 * (first.len() + second.len()));
-        joined.extend_from_slice(first);
-        joined.extend_from_slice(second);
-        while let Some(next) = frames.next_if(|next| fits(joined.len(), next)) {
-            joined.extend_from_slice(next);
-        }
-        Some(joined.freeze())
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn frames_are_joined_as_far_as_it_is_worth_a_copy() {
-        let frames =
-            [10, 20, JOIN_BYTES - 30, 1, JOIN_BYTES + 1, 5].map(|length| Bytes::from(vec![b'x'; length]));
-        let lengths: Vec<_> = join(frames.iter()).map(|piece| piece.len()).collect();
-        assert_eq!(lengths, [JOIN_BYTES, 1, JOIN_BYTES + 1, 5]);
-    }
-
-    #[test]
-    fn a_single_frame_is_not_copied() {
-        let frame = Bytes::from(vec![b'x'; 100]);
-        let piece = join([&frame].into_iter()).next().unwrap();
-        assert_eq!(piece.as_ptr(), frame.as_ptr());
     }
 }

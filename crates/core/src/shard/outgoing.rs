@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::{
     Channel, ClientInfo, Json, Message, Publication,
@@ -10,6 +10,9 @@ use crate::{
     codec::{self, Opcode},
     hub::Content,
 };
+
+/// Bytes that are joined into one piece at most. One write carries about as much; beyond it a copy gains nothing.
+const JOIN_BYTES: usize = 64 * 1024;
 
 /// How a connection speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,5 +74,42 @@ impl What {
             Self::Join { channel, info } => Some(Push::Join { info }.frame(Some(channel))),
             Self::Leave { channel, info } => Some(Push::Leave { info }.frame(Some(channel))),
         }
+    }
+}
+
+/// Frames that go out in one piece, as far as that is worth a copy. A single frame is passed on as it is.
+pub(super) fn join<'a>(frames: impl Iterator<Item = &'a Bytes>) -> impl Iterator<Item = Bytes> {
+    let mut frames = frames.peekable();
+    std::iter::from_fn(move || {
+        let first = frames.next()?;
+        let fits = |joined: usize, next: &&Bytes| joined + next.len() <= JOIN_BYTES;
+        let Some(second) = frames.next_if(|next| fits(first.len(), next)) else { return Some(first.clone()) };
+        let mut joined = BytesMut::with_capacity(2 * (first.len() + second.len()));
+        joined.extend_from_slice(first);
+        joined.extend_from_slice(second);
+        while let Some(next) = frames.next_if(|next| fits(joined.len(), next)) {
+            joined.extend_from_slice(next);
+        }
+        Some(joined.freeze())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_are_joined_as_far_as_it_is_worth_a_copy() {
+        let frames =
+            [10, 20, JOIN_BYTES - 30, 1, JOIN_BYTES + 1, 5].map(|length| Bytes::from(vec![b'x'; length]));
+        let lengths: Vec<_> = join(frames.iter()).map(|piece| piece.len()).collect();
+        assert_eq!(lengths, [JOIN_BYTES, 1, JOIN_BYTES + 1, 5]);
+    }
+
+    #[test]
+    fn a_single_frame_is_not_copied() {
+        let frame = Bytes::from(vec![b'x'; 100]);
+        let piece = join([&frame].into_iter()).next().unwrap();
+        assert_eq!(piece.as_ptr(), frame.as_ptr());
     }
 }

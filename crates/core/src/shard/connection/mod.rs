@@ -1,27 +1,29 @@
 //! One connection as its shard sees it: what can be done to it from outside its task. Reading is in `task`.
 
+mod clock;
+mod subscriptions;
+
 use std::{
     cell::{Cell, RefCell, RefMut},
     io,
-    sync::Arc,
     task::{Context, Waker},
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
 
+pub(super) use self::subscriptions::Subscription;
 use super::{
     ending::Ending,
     held::Held,
     letter::{ConnectionInfo, End, NewSubscription},
     outbound::{Outbound, Written},
     outgoing::Dialect,
-    roster::Audience,
     session::{Session, Stage},
     transport::Transport,
 };
 use crate::{
-    Channel, ClientInfo, Ended, Limits, Socket,
+    Channel, Ended, Limits, Socket,
     codec::{self, CloseFrame},
     hub::Place,
 };
@@ -75,19 +77,6 @@ pub(super) struct Connection {
     queue_bytes: usize,
     close_timeout: Duration,
     _place: Place,
-}
-
-/// A connection's subscription to a channel.
-pub(super) struct Subscription {
-    pub(super) channel: Channel,
-    /// Which of the channel's subscribers it is among, and where.
-    pub(super) audience: Audience,
-    pub(super) index: usize,
-    /// What others in the channel see of it, where anybody can.
-    pub(super) info: Option<Arc<ClientInfo>>,
-    pub(super) expires: Option<Instant>,
-    /// The client has a token for it, and may bring a new one.
-    pub(super) refreshable: bool,
 }
 
 impl Connection {
@@ -154,33 +143,6 @@ impl Connection {
     pub(super) fn take_revoked(&self, new: &NewSubscription) -> bool {
         let asked = new.terms.command.is_some();
         asked && self.session().is_some_and(|mut session| session.end_subscribing())
-    }
-
-    pub(super) fn is_subscribed(&self, channel: &Channel) -> bool {
-        self.subscriptions.borrow().iter().any(|one| one.channel == *channel)
-    }
-
-    /// What others in a channel see of it.
-    pub(super) fn info_in(&self, channel: &Channel) -> Option<Arc<ClientInfo>> {
-        self.subscriptions.borrow().iter().find(|one| one.channel == *channel)?.info.clone()
-    }
-
-    /// Whether its subscription to a channel has a token; nothing if it has no subscription.
-    pub(super) fn is_refreshable(&self, channel: &Channel) -> Option<bool> {
-        self.subscriptions.borrow().iter().find(|one| one.channel == *channel).map(|one| one.refreshable)
-    }
-
-    /// A subscription may stay until then.
-    pub(super) fn extend_subscription(&self, channel: &Channel, expires: Option<Instant>) {
-        let mut subscriptions = self.subscriptions.borrow_mut();
-        subscriptions.iter_mut().filter(|one| one.channel == *channel).for_each(|one| one.expires = expires);
-        drop(subscriptions);
-        self.look_for_expiring_subscriptions();
-    }
-
-    /// Remembers when the first of its subscriptions has to go.
-    pub(super) fn look_for_expiring_subscriptions(&self) {
-        self.subscription_expires.set(self.subscriptions.borrow().iter().filter_map(|one| one.expires).min());
     }
 
     /// A command is being carried out, so the next one has to wait.
@@ -352,93 +314,6 @@ impl Connection {
         if !known.as_ref().is_some_and(|known| known.will_wake(waker)) {
             *known = Some(waker.clone());
         }
-    }
-
-    /// Bytes have come in. They show that a raw socket is alive; a client of the protocol has to say so.
-    pub(super) fn hear(&self) {
-        self.heard.set(Instant::now());
-        if self.dialect() == Dialect::Raw {
-            self.pinged.set(None);
-        }
-    }
-
-    /// A message has come in.
-    pub(super) fn note_message(&self) {
-        self.spoken.set(self.heard.get());
-    }
-
-    /// A hook has ended; while it ran nothing could be heard, and the peer may have waited for it before it goes on.
-    pub(super) fn forgive_silence(&self) {
-        self.hook_runs.set(false);
-        self.hear();
-        self.spoken.set(self.heard.get());
-        if let Some(pinged) = self.pinged.get() {
-            self.pinged.set(Some(pinged.max(self.heard.get())));
-        }
-    }
-
-    /// Looks at the clock: gives up closing connections, pings, closes dead, idle and expired ones.
-    pub(super) fn tick(&self, now: Instant, limits: &Limits, ping: &Bytes) {
-        if self.phase.get() != Phase::Open {
-            if self.deadline.get().is_some_and(|deadline| now >= deadline) {
-                self.give_up();
-            }
-            return;
-        }
-        if self.expires.get().is_some_and(|expires| now >= expires) {
-            return self.close_for(Ending::Expired);
-        }
-        if !self.hook_runs.get() && self.is_silent(now, limits) {
-            return;
-        }
-        // A client of the protocol expects pings while it waits for an answer, too; its pongs wait meanwhile.
-        if self.pinged.get().is_none() && self.ping_is_due(now, limits) {
-            self.pinged.set(Some(now));
-            self.outbound.borrow_mut().append(ping.clone());
-            self.flush_or_wake();
-        }
-    }
-
-    /// Closes a connection whose peer has been silent for too long. While a hook runs nothing is read, and silence means
-    /// nothing.
-    fn is_silent(&self, now: Instant, limits: &Limits) -> bool {
-        let idle =
-            limits.idle_timeout.is_some_and(|timeout| now.duration_since(self.spoken.get()) >= timeout);
-        if idle || self.has_not_connected(now, limits) {
-            self.close_for(Ending::Idle);
-            return true;
-        }
-        let Some(pinged) = self.pinged.get() else { return false };
-        // A peer that takes what is written is alive, however long the ping has to wait behind it.
-        if self.outbound.borrow_mut().take_progress() {
-            self.pinged.set(Some(now));
-        } else if now.duration_since(pinged) >= limits.pong_timeout {
-            self.close_for(Ending::NoPong);
-            return true;
-        }
-        false
-    }
-
-    /// A client of the protocol has answered a ping; false if it was not asked.
-    pub(super) fn pong(&self) -> bool {
-        self.pinged.take().is_some()
-    }
-
-    fn has_not_connected(&self, now: Instant, limits: &Limits) -> bool {
-        let connecting = self.session().is_some_and(|session| !matches!(session.stage, Stage::Connected));
-        connecting && now.duration_since(self.opened) >= limits.connect_timeout
-    }
-
-    /// A raw socket is asked when it has been silent; a client of the protocol expects pings at equal distances.
-    fn ping_is_due(&self, now: Instant, limits: &Limits) -> bool {
-        let Some(mut session) = self.session() else {
-            return !self.hook_runs.get() && now.duration_since(self.heard.get()) >= limits.ping_interval;
-        };
-        let due = matches!(session.stage, Stage::Connected) && now >= session.ping_due;
-        if due {
-            session.ping_due = now + limits.ping_interval;
-        }
-        due
     }
 
     fn give_up_on_slow_consumer(&self) {
