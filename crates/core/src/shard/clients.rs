@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    Connection, Dialect, NewSubscription, Outcome, Phase, Shard, Snapshot, Subscription, Terms,
+    Connection, Dialect, NewSubscription, Outcome, Outgoing, Phase, Shard, Snapshot, Subscription, Terms,
+    What,
     roster::{Audience, NotSubscribed},
     session::{self, Stage, Welcome},
 };
@@ -80,19 +81,27 @@ impl Shard {
     }
 
     /// Tells a client of the protocol of its new subscription: in the reply to its command, in its welcome, or unasked.
+    /// Where there is no list for what was missed, it comes as if it were published now.
     fn announce_subscription(&self, connection: &Rc<Connection>, new: &NewSubscription) {
-        let Some(mut session) = connection.session() else { return };
         if let Some(command) = new.terms.command {
-            drop(session);
             let result = subscribe_result(&new.terms, new.snapshot.clone());
             return self.reply(connection, command, &Reply::Subscribe(Box::new(result)));
         }
-        if let Stage::Connecting(welcome) = &mut session.stage {
-            return welcome.add(new, self.limits.max_recovery_bytes);
+        if let Some(mut session) = connection.session() {
+            if let Stage::Connecting(welcome) = &mut session.stage {
+                return welcome.add(new, self.limits.max_recovery_bytes);
+            }
+            drop(session);
+            let subscribed = subscribed(&new.terms, new.snapshot.as_ref());
+            let push = Push::Subscribe(&subscribed).frame(Some(&new.channel));
+            self.give(connection, &push, Some(&new.channel));
         }
-        drop(session);
-        let subscribed = subscribed(&new.terms, new.snapshot.as_ref());
-        self.give(connection, &Push::Subscribe(&subscribed).frame(Some(&new.channel)), Some(&new.channel));
+        for publication in new.snapshot.iter().flat_map(|snapshot| &snapshot.missed) {
+            let what = What::Publication { channel: new.channel.clone(), publication: publication.clone() };
+            if let Some(frame) = Outgoing::new(what).frame(connection.dialect()) {
+                self.give(connection, frame, Some(&new.channel));
+            }
+        }
     }
 
     /// Takes a subscription back, if there is one. With a code, a client of the protocol is told.

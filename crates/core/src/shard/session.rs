@@ -24,6 +24,7 @@ pub(super) struct Session {
     subscribing: Option<Asked>,
     /// When the next ping is due.
     pub(super) ping_due: Instant,
+    pub(super) unanswered_pings: u32,
     /// The client has a token, and may bring a new one.
     pub(super) refreshable: bool,
     /// The server has set an end to the connection while the client connected; that counts more than what its token or
@@ -68,6 +69,7 @@ impl Session {
             upgraded: Some(Box::new(identity)),
             subscribing: None,
             ping_due: now,
+            unanswered_pings: 0,
             refreshable: false,
             end_is_set: false,
         }

@@ -32,13 +32,13 @@ impl Context {
                 (token.identity, token.channels)
             }
         };
+        let refreshable = !request.token.is_empty();
         let expires = identity.expires();
-        check_expiry(expires)?;
+        check_expiry(expires, refreshable)?;
         socket.identify(identity);
         let positions = request.subs.into_iter().filter(|(_, Object(sub))| sub.recover);
         let positions = Arc::new(positions.map(|(channel, Object(sub))| (channel, position(&sub))).collect());
         let socket = socket.returning(&positions);
-        let refreshable = !request.token.is_empty();
         let connecting = Connecting { data: request.data, name: request.name, version: request.version };
         let connected = hooks.on_connecting(&socket, connecting).await?;
         for channel in channels {
@@ -67,7 +67,7 @@ impl Context {
             let token = socket.hub().settings().tokens.subscription(&request.token, &socket, &channel)?;
             Terms { expires: token.expires, info: token.info, refreshable: true, ..terms }
         };
-        check_expiry(terms.expires)?;
+        check_expiry(terms.expires, terms.refreshable)?;
         let joining = Joining {
             target: Target::Connection(socket.id()),
             channel,
@@ -144,14 +144,14 @@ impl Context {
             return Err(Rejection::disconnect(DisconnectCode::INVALID_TOKEN));
         }
         let expires = token.identity.expires();
-        check_expiry(expires)?;
+        check_expiry(expires, true)?;
         Ok(Outcome::Refresh { expires })
     }
 
     pub(super) async fn sub_refresh(self, channel: Channel, token: String) -> Carried {
         let tokens = &self.socket.hub().settings().tokens;
         let token = tokens.subscription(&token, &self.socket, &channel)?;
-        check_expiry(token.expires)?;
+        check_expiry(token.expires, true)?;
         Ok(Outcome::SubRefresh { channel, expires: token.expires })
     }
 }
@@ -160,6 +160,12 @@ fn position(request: &SubscribeRequest) -> Since {
     Since { epoch: request.epoch.clone(), offset: request.offset }
 }
 
-fn check_expiry(expires: Option<SystemTime>) -> Result<(), ErrorCode> {
-    if expires.is_some_and(|expires| expires <= SystemTime::now()) { Err(ErrorCode::EXPIRED) } else { Ok(()) }
+/// A token that has ended since it was read is as old as one that had ended before.
+fn check_expiry(expires: Option<SystemTime>, by_token: bool) -> Result<(), ErrorCode> {
+    match expires {
+        Some(expires) if expires > SystemTime::now() => Ok(()),
+        Some(_) if by_token => Err(ErrorCode::TOKEN_EXPIRED),
+        Some(_) => Err(ErrorCode::EXPIRED),
+        None => Ok(()),
+    }
 }

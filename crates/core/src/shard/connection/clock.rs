@@ -48,8 +48,8 @@ impl Connection {
         if !self.hook_runs.get() && self.is_silent(now, limits) {
             return;
         }
-        // A client of the protocol expects pings while it waits for an answer, too; its pongs wait meanwhile.
-        if self.pinged.get().is_none() && self.ping_is_due(now, limits) {
+        let asked = self.pinged.get().is_some() && !self.hook_runs.get();
+        if !asked && self.ping_is_due(now, limits) {
             self.pinged.set(Some(now));
             self.outbound.borrow_mut().append(ping.clone());
             self.flush_or_wake();
@@ -78,7 +78,13 @@ impl Connection {
 
     /// A client of the protocol has answered a ping; false if it was not asked.
     pub(in crate::shard) fn pong(&self) -> bool {
-        self.pinged.take().is_some()
+        let Some(mut session) = self.session() else { return false };
+        let asked = session.unanswered_pings > 0;
+        session.unanswered_pings = session.unanswered_pings.saturating_sub(1);
+        if session.unanswered_pings == 0 {
+            self.pinged.set(None);
+        }
+        asked
     }
 
     fn has_not_connected(&self, now: Instant, limits: &Limits) -> bool {
@@ -86,7 +92,8 @@ impl Connection {
         connecting && now.duration_since(self.opened) >= limits.connect_timeout
     }
 
-    /// A raw socket is asked when it has been silent; a client of the protocol expects pings at equal distances.
+    /// A raw socket is asked when it has been silent. A client of the protocol expects pings at equal distances, also while
+    /// it waits for what a command comes to; its pongs are read behind that.
     fn ping_is_due(&self, now: Instant, limits: &Limits) -> bool {
         let Some(mut session) = self.session() else {
             return !self.hook_runs.get() && now.duration_since(self.heard.get()) >= limits.ping_interval;
@@ -94,6 +101,7 @@ impl Connection {
         let due = matches!(session.stage, Stage::Connected) && now >= session.ping_due;
         if due {
             session.ping_due = now + limits.ping_interval;
+            session.unanswered_pings = session.unanswered_pings.saturating_add(1);
         }
         due
     }
