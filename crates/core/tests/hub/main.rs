@@ -9,17 +9,32 @@
 
 mod support;
 
+mod bad_input;
+mod bad_values;
+mod client_hooks;
+mod client_lifetime;
 mod clients;
 mod drain;
 mod early_bytes;
+mod floods;
 mod heartbeat;
+mod history;
 mod hooks;
 mod ordering;
 mod overload;
 mod portable;
+mod presence;
 mod protocol;
+mod recovery;
 mod refusals;
 mod revocation;
+#[cfg(feature = "tokens")]
+mod rust_sdk;
+mod server_subscriptions;
 mod slow_consumers;
 mod takeover;
+#[cfg(feature = "tokens")]
+mod token_refresh;
+#[cfg(feature = "tokens")]
+mod tokens;
 mod verbs;

@@ -2,6 +2,7 @@
 
 use std::{collections::VecDeque, future::Future, panic::Location};
 
+use duplex_core::Socket;
 use serde_json::{Value, json};
 
 use super::{CLOSE, Frame, Peer, Request, Running, TEXT};
@@ -23,6 +24,42 @@ impl Client {
     /// A client that has connected, without a token.
     pub(crate) async fn connected(running: &Running) -> Self {
         let mut client = Self::open(running).await;
+        client.result("connect", json!({})).await;
+        client
+    }
+
+    /// A client of a user, in a plan with users, that has connected.
+    pub(crate) async fn connected_as(running: &Running, user: &str) -> Self {
+        let request = Request::upgrade(&format!("/connection/websocket?{user}"));
+        let mut client = Self::over(running.open_as(&request).await);
+        client.result("connect", json!({})).await;
+        client
+    }
+
+    /// A client that has connected, and its connection as the hooks see it.
+    pub(crate) async fn connected_known(running: &Running) -> (Self, Socket) {
+        (Self::connected(running).await, running.connected().await)
+    }
+
+    /// A client that has connected with a token.
+    #[cfg(feature = "tokens")]
+    #[track_caller]
+    pub(crate) fn connected_with(running: &Running, token: &str) -> impl Future<Output = Self> {
+        let (caller, token) = (Location::caller(), token.to_owned());
+        async move {
+            let mut client = Self::open(running).await;
+            client.ask("connect", json!({ "token": token })).await;
+            let reply = client.reply().await;
+            assert!(reply.get("connect").is_some(), "{caller}: wanted to be connected, got {reply}");
+            client
+        }
+    }
+
+    /// A client that has connected, with its kernel buffers holding little.
+    pub(crate) async fn connected_narrow(running: &Running) -> Self {
+        let mut peer = Peer::connect_narrow(running.address).await;
+        assert_eq!(peer.ask(&Request::upgrade("/connection/websocket")).await.status, 101);
+        let mut client = Self::over(peer);
         client.result("connect", json!({})).await;
         client
     }
@@ -95,6 +132,28 @@ impl Client {
         }
     }
 
+    /// Subscribes, and returns the result.
+    #[track_caller]
+    pub(crate) fn subscribe(&mut self, channel: &str) -> impl Future<Output = Value> {
+        self.result("subscribe", json!({ "channel": channel }))
+    }
+
+    /// Calls the application: its hook answers behind everything that the hub was asked to do before.
+    async fn call(&mut self) {
+        let id = self.ask("rpc", json!({})).await;
+        assert_eq!(self.reply().await["id"], id);
+    }
+
+    /// Expects that the client has been told nothing that it has not been asked for here.
+    #[track_caller]
+    pub(crate) fn expect_nothing(&mut self) -> impl Future<Output = ()> {
+        let caller = Location::caller();
+        async move {
+            self.call().await;
+            assert!(self.pushes.is_empty(), "{caller}: wanted nothing, got {:?}", self.pushes);
+        }
+    }
+
     /// The next push.
     #[track_caller]
     pub(crate) fn push(&mut self) -> impl Future<Output = Value> {
@@ -125,13 +184,20 @@ impl Client {
     pub(crate) fn expect_disconnect(&mut self, code: u16) -> impl Future<Output = ()> {
         let caller = Location::caller();
         async move {
-            loop {
-                let frame = self.peer.frame().await;
-                if frame.opcode == CLOSE {
-                    let sent = frame.payload.get(..2);
-                    assert_eq!(sent, Some(&code.to_be_bytes()[..]), "{caller}: wanted {code}, got {frame:?}");
-                    return self.peer.close_back(&frame).await;
-                }
+            let (sent, reason) = self.disconnected().await;
+            assert_eq!(sent, code, "{caller}: wanted {code}, got {sent} {reason:?}");
+        }
+    }
+
+    /// Waits for the close frame, behind whatever comes before, and that the server ends the stream: its code and reason.
+    pub(crate) async fn disconnected(&mut self) -> (u16, String) {
+        loop {
+            let frame = self.peer.frame().await;
+            if frame.opcode == CLOSE {
+                self.peer.close_back(&frame).await;
+                let (code, reason) = frame.payload.split_at(2);
+                let code = u16::from_be_bytes([code[0], code[1]]);
+                return (code, String::from_utf8(reason.to_vec()).unwrap());
             }
         }
     }

@@ -8,6 +8,8 @@ mod pool;
 mod request;
 mod running;
 mod script;
+#[cfg(feature = "tokens")]
+pub(crate) mod token;
 mod wait;
 
 pub(crate) use self::{

@@ -90,6 +90,16 @@ impl Plan {
         self
     }
 
+    /// The user is what the query of the upgrade request says; without one it is nobody.
+    pub(crate) fn users(self) -> Self {
+        self.authenticate(async |request| {
+            Ok(match request.query_string() {
+                "" => Identity::anonymous(),
+                user => Identity::user(user),
+            })
+        })
+    }
+
     pub(crate) fn on_connect<F>(mut self, hook: impl Fn(Socket) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = HookResult> + Send + 'static,
@@ -299,6 +309,12 @@ impl Running {
     /// An open WebSocket, and its connection as the hooks see it.
     pub(crate) async fn open_known(&self) -> (Peer, Socket) {
         let peer = self.open().await;
+        (peer, self.connected().await)
+    }
+
+    /// An open WebSocket of a user, in a plan with users, and its connection as the hooks see it.
+    pub(crate) async fn open_user(&self, user: &str) -> (Peer, Socket) {
+        let peer = self.open_as(&Request::upgrade(&format!("/socket?{user}"))).await;
         (peer, self.connected().await)
     }
 
