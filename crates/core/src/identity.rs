@@ -29,9 +29,10 @@ impl Identity {
         Self::default()
     }
 
-    /// A known user. Several connections may share one user: tabs, devices.
+    /// A known user. Several connections may share one user: tabs, devices. An empty name is nobody's: the connection is
+    /// anonymous.
     pub fn user(id: impl Into<String>) -> Self {
-        Self { user: Some(id.into().into_boxed_str()), ..Self::NOBODY }
+        Self { user: Some(id.into().into_boxed_str()).filter(|id| !id.is_empty()), ..Self::NOBODY }
     }
 
     /// Adds data about the user: hooks and handlers have it at hand, and others in a channel see it.

@@ -40,6 +40,7 @@ mod centrifuge;
 mod channel;
 pub mod codec;
 mod connection_id;
+mod deadline;
 mod descriptors;
 mod ended;
 mod environment;

@@ -30,6 +30,9 @@ pub struct Limits {
     pub max_recovery_bytes: usize,
     /// Publications that a client may read of a channel's history at once. Default 300.
     pub max_history: usize,
+    /// Bytes of data that a client may read of a channel's history at once; one publication it gets in any case. Default
+    /// 512 KiB.
+    pub max_history_bytes: usize,
     /// How long a client of the protocol may take from the opening of its socket to its connect command, before it is
     /// closed with 3502. Default 15 s.
     pub connect_timeout: Duration,
@@ -67,6 +70,7 @@ impl Default for Limits {
             max_recovery: 300,
             max_recovery_bytes: 512 << 10,
             max_history: 300,
+            max_history_bytes: 512 << 10,
             connect_timeout: Duration::from_secs(15),
             refresh_grace: Duration::from_secs(25),
             hook_deadline: Duration::from_secs(10),

@@ -19,7 +19,8 @@ use crate::Channel;
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// Publications that a channel keeps; the oldest goes first. Default 0: none.
+    /// Publications that a channel keeps; the oldest goes first. Each may be as large as a message, so where clients
+    /// publish, this and [`Limits::max_message_bytes`](crate::Limits) bound what a channel costs. Default 0: none.
     pub history_size: usize,
     /// How long a publication is kept. Default 5 minutes.
     pub history_ttl: Duration,

@@ -7,7 +7,7 @@ use actix_web::{
     middleware::from_fn, web,
 };
 use duplex_core::{
-    CloseCode, CloseFrame, DisconnectCode, HistoryQuery, Hub, HubError, Json, Publication, Since,
+    CloseCode, CloseFrame, DisconnectCode, HistoryQuery, Hub, HubError, Json, Position, Publication, Since,
 };
 use serde::{Deserialize, Serialize};
 
@@ -70,7 +70,7 @@ struct Stream {
 }
 
 impl Stream {
-    fn new(position: Option<duplex_core::Position>, publications: Option<Vec<Publication>>) -> Self {
+    fn new(position: Option<Position>, publications: Option<Vec<Publication>>) -> Self {
         let since = position.map(Since::from).unwrap_or_default();
         Self { publications, offset: since.offset, epoch: since.epoch }
     }
@@ -95,7 +95,7 @@ async fn history(hub: Hub, call: web::Json<History>) -> HttpResponse {
     let History { channel, limit, since, reverse } = call.into_inner();
     let query = HistoryQuery { since, limit: usize::try_from(limit).ok(), reverse };
     let history = hub.history(&channel, &query).await;
-    answer(history.map(|history| Stream::new(history.top, Some(history.publications))))
+    answer(history.map(|history| Stream::new(Some(history.top), Some(history.publications))))
 }
 
 #[derive(Deserialize)]

@@ -96,8 +96,7 @@ pub(crate) struct PresenceStatsResult {
 #[derive(Debug, Serialize)]
 pub(crate) struct HistoryResult {
     pub(crate) publications: Vec<Publication>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) epoch: Option<Epoch>,
+    pub(crate) epoch: Epoch,
     pub(crate) offset: u64,
 }
 

@@ -79,7 +79,10 @@ pub type HookResult = Result<(), HookError>;
 /// socket in `authenticate`, and closes the connection in `on_connect` and `on_message`: with 1011, or 3004 for a client
 /// of the protocol. A command whose hook fails is answered with error 100. At the deadline the hook's future is dropped.
 pub trait Hooks: Send + Sync + 'static {
-    /// Decides who may open a socket, and who they are. It sees the request that asks for the upgrade: cookies,
+    /// Decides who may open a socket, and who they are. The connection exists a moment later: what the application takes
+    /// back in between, by [`Hub::disconnect_user`](crate::Hub::disconnect_user) and the like, has to be asked for again in
+    /// `on_connect`.
+    /// It sees the request that asks for the upgrade: cookies,
     /// headers, query, extensions left by middleware. By default everybody is accepted, anonymously.
     fn authenticate(&self, request: &HttpRequest) -> impl Future<Output = Result<Identity, Refusal>> {
         let _ = request;

@@ -59,8 +59,9 @@ impl Rejection {
         Self { answer: Answer::Disconnect(close.into()), cause: None }
     }
 
-    /// Error 100 with a cause for the log.
-    pub(crate) fn internal(cause: impl Into<HookError>) -> Self {
+    /// Error 100, with a cause for the log that the client does not see. `?` does this for errors that implement
+    /// [`std::error::Error`].
+    pub fn internal(cause: impl Into<HookError>) -> Self {
         Self { cause: Some(cause.into()), ..ErrorCode::INTERNAL.into() }
     }
 

@@ -100,6 +100,11 @@ impl Channels {
         stripe.drop_unused(channel);
     }
 
+    /// A stream that nothing was published to.
+    pub(crate) fn new_stream(&self) -> Stream {
+        Stream::new(self.fresh.get(), Instant::now())
+    }
+
     /// The stream of a channel as it is now, if there is one: nothing too old is in it.
     pub(crate) fn stream<'entry>(
         &self,
@@ -119,7 +124,7 @@ impl Channels {
         now: Instant,
     ) -> &'entry mut Stream {
         entry.refresh(options, now, &self.fresh);
-        entry.stream.get_or_insert_with(|| Box::new(Stream::new(self.fresh.get(), now)))
+        entry.stream.get_or_insert_with(|| Box::new(self.new_stream()))
     }
 
     /// Subscribers of a channel on all shards.

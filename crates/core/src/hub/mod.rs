@@ -18,6 +18,7 @@ pub(crate) use self::{
     handle::Unstarted,
     inbox::{Inbox, InboxReader, inbox},
     post::{Joining, Missing},
+    stream::ReadLimits,
 };
 pub use self::{
     content::Content,

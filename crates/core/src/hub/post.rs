@@ -12,7 +12,7 @@ use super::{
     Hub, HubError, Target, Verb,
     channels::Entry,
     inbox::Room,
-    stream::{RecoveryLimits, Stream},
+    stream::{ReadLimits, Stream},
 };
 use crate::{
     Channel, ClientInfo, Json, Position, Publication, Since,
@@ -173,17 +173,26 @@ impl Hub {
         let entry = channels.entry(&mut stripe, &joining.channel);
         let snapshot = positioned.then(|| {
             let stream = channels.stream_or_new(entry, options, Instant::now());
+            stream.touch(Instant::now());
             self.snapshot(stream, joining.since.as_ref())
         });
         if joining.all_or_nothing
             && snapshot.as_ref().is_some_and(|snapshot| snapshot.recovered == Some(false))
         {
+            stripe.drop_unused(&joining.channel);
             return Ok(Err(Missing));
         }
         let missed = snapshot.iter().flat_map(|snapshot| &snapshot.missed);
         let payload = missed.map(|publication| publication.data.as_str().len() + PUBLICATION_BYTES).sum();
         let shards = self.shards_of(&joining.target);
-        let rooms = self.rooms(shards.clone(), payload, true)?;
+        // The reserve is for what is small.
+        let rooms = match self.rooms(shards.clone(), payload, payload == 0) {
+            Ok(rooms) => rooms,
+            Err(refused) => {
+                stripe.drop_unused(&joining.channel);
+                return Err(refused);
+            }
+        };
         shards.for_each(|shard| entry.count_in(shard));
         let mut terms = joining.terms.clone();
         terms.join_leave = options.join_leave.applies(terms.join_leave);
@@ -194,7 +203,7 @@ impl Hub {
 
     fn snapshot(&self, stream: &Stream, since: Option<&Since>) -> Snapshot {
         let limits = &self.shared.settings.limits;
-        let limits = RecoveryLimits { publications: limits.max_recovery, bytes: limits.max_recovery_bytes };
+        let limits = ReadLimits { publications: limits.max_recovery, bytes: limits.max_recovery_bytes };
         let missed = since.map(|since| stream.recover(since, limits));
         let recovered = missed.as_ref().map(Result::is_ok);
         let missed = missed.and_then(Result::ok).unwrap_or_default();
@@ -225,6 +234,9 @@ impl Hub {
         let mut stripe = channels.lock(channel);
         let Some(entry) = stripe.get_mut(channel) else { return };
         entry.count_out(shard);
+        if let Some(stream) = &mut entry.stream {
+            stream.touch(Instant::now());
+        }
         if let Some(info) = info {
             if let Some(presence) = &mut entry.presence
                 && presence.remove(&info.client).is_some()

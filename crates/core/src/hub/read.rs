@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
-use super::{History, HistoryQuery, Hub, HubError};
+use super::{History, HistoryQuery, Hub, HubError, stream::ReadLimits};
 use crate::{BadChannel, Channel, ClientInfo};
 
 /// How many are in a channel.
@@ -21,14 +21,18 @@ impl Hub {
     /// [`HubError::NoHistory`] when the channel's namespace keeps none, [`HubError::Unrecoverable`] when the query's
     /// epoch is not the stream's, [`HubError::Channel`] when the name is not one.
     pub async fn history(&self, channel: &str, query: &HistoryQuery) -> Result<History, HubError> {
-        self.read_history(&Channel::new(channel)?, query, usize::MAX)
+        self.read_history(
+            &Channel::new(channel)?,
+            query,
+            ReadLimits { publications: usize::MAX, bytes: usize::MAX },
+        )
     }
 
     pub(crate) fn read_history(
         &self,
         channel: &Channel,
         query: &HistoryQuery,
-        max: usize,
+        limits: ReadLimits,
     ) -> Result<History, HubError> {
         let channels = &self.shared.channels;
         let options = channels.namespaces().options(channel);
@@ -36,11 +40,12 @@ impl Hub {
             return Err(HubError::NoHistory(channel.clone()));
         }
         let mut stripe = channels.lock(channel);
-        // Reading makes no stream: whoever may read could fill the memory with empty ones.
         let entry = stripe.get_mut(channel);
         let stream = entry.and_then(|entry| channels.stream(entry, options, Instant::now()));
-        let Some(stream) = stream else { return Ok(History::default()) };
-        stream.read(query, max).map_err(|_| HubError::Unrecoverable)
+        // Reading makes no stream, but finds what a new one would be like.
+        let read = stream
+            .map_or_else(|| channels.new_stream().read(query, limits), |stream| stream.read(query, limits));
+        read.map_err(|_| HubError::Unrecoverable)
     }
 
     /// Who is in a channel, by connection, in no particular order.
@@ -71,9 +76,15 @@ impl Hub {
     }
 
     pub(crate) fn read_presence_stats(&self, channel: &Channel) -> Result<PresenceStats, HubError> {
-        let present = self.read_presence(channel)?;
-        let users: HashSet<_> = present.iter().map(|info| info.user.as_str()).collect();
-        Ok(PresenceStats { clients: present.len(), users: users.len() })
+        let channels = &self.shared.channels;
+        if !channels.namespaces().options(channel).presence {
+            return Err(HubError::NoPresence(channel.clone()));
+        }
+        let stripe = channels.lock(channel);
+        let presence = stripe.get(channel).and_then(|entry| entry.presence.as_ref());
+        let Some(presence) = presence else { return Ok(PresenceStats::default()) };
+        let users: HashSet<_> = presence.values().map(|info| info.user.as_str()).collect();
+        Ok(PresenceStats { clients: presence.len(), users: users.len() })
     }
 
     /// Subscribers of a channel, counted by connection.

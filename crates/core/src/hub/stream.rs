@@ -1,12 +1,9 @@
 //! The stream of one channel: its epoch, its last offset, and the publications it still keeps. Pure: the clock and the
 //! options are passed in.
 
-use std::{
-    collections::VecDeque,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, time::Instant};
 
-use crate::{Epoch, Namespace, Position, Publication, Since};
+use crate::{Epoch, Namespace, Position, Publication, Since, deadline::after};
 
 /// Publications in the order of their offsets, without gaps.
 pub(crate) struct Stream {
@@ -23,9 +20,9 @@ struct Kept {
     expires: Instant,
 }
 
-/// What a client that comes back may get.
+/// How much may be read at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct RecoveryLimits {
+pub(crate) struct ReadLimits {
     pub(crate) publications: usize,
     /// Bytes of data.
     pub(crate) bytes: usize,
@@ -43,12 +40,12 @@ pub struct HistoryQuery {
 }
 
 /// A part of a stream, and where it ends.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct History {
     /// The publications, in the order that was asked for.
     pub publications: Vec<Publication>,
-    /// The stream's end; nothing if nobody has published or subscribed to the channel yet.
-    pub top: Option<Position>,
+    /// The stream's end.
+    pub top: Position,
 }
 
 /// The stream does not have, or no longer has, what follows the position.
@@ -112,7 +109,7 @@ impl Stream {
     pub(crate) fn recover(
         &self,
         since: &Since,
-        limits: RecoveryLimits,
+        limits: ReadLimits,
     ) -> Result<Vec<Publication>, Unrecoverable> {
         if !since.fits(self.epoch) || since.offset > self.top {
             return Err(Unrecoverable);
@@ -129,40 +126,42 @@ impl Stream {
         Ok(missed().cloned().collect())
     }
 
-    /// Reads a part of what is kept, at most `max` publications.
+    /// Reads a part of what is kept, as far as the limits go, but at least one publication.
     ///
     /// # Errors
     /// [`Unrecoverable`] when the query's epoch is another one.
-    pub(crate) fn read(&self, query: &HistoryQuery, max: usize) -> Result<History, Unrecoverable> {
+    pub(crate) fn read(&self, query: &HistoryQuery, limits: ReadLimits) -> Result<History, Unrecoverable> {
         if query.since.as_ref().is_some_and(|since| !since.fits(self.epoch)) {
             return Err(Unrecoverable);
         }
-        let limit = query.limit.unwrap_or(max).min(max);
+        let limit = query.limit.unwrap_or(limits.publications).min(limits.publications);
+        let mut bytes = 0;
+        let fits = |publication: &&Publication| {
+            let first = bytes == 0;
+            bytes += publication.data.as_str().len();
+            first || bytes <= limits.bytes
+        };
         let bound = query.since.as_ref().map(|since| since.offset);
         let all = self.kept.iter().map(|kept| &kept.publication);
         let publications = if query.reverse {
             let before = |publication: &&Publication| bound.is_none_or(|bound| publication.offset < bound);
-            all.rev().filter(before).take(limit).cloned().collect()
+            all.rev().filter(before).take(limit).take_while(fits).cloned().collect()
         } else {
             let behind = |publication: &&Publication| bound.is_none_or(|bound| publication.offset > bound);
-            all.filter(behind).take(limit).cloned().collect()
+            all.filter(behind).take(limit).take_while(fits).cloned().collect()
         };
-        Ok(History { publications, top: Some(self.position()) })
+        Ok(History { publications, top: self.position() })
     }
-}
-
-/// A time that is too far away to be counted is as good as a century.
-fn after(now: Instant, time: Duration) -> Instant {
-    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
-    now.checked_add(time).unwrap_or(now + CENTURY)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::Json;
 
-    const LIMITS: RecoveryLimits = RecoveryLimits { publications: 300, bytes: 1 << 20 };
+    const LIMITS: ReadLimits = ReadLimits { publications: 300, bytes: 1 << 20 };
 
     fn options() -> Namespace {
         Namespace { history_size: 3, history_ttl: Duration::from_secs(10), ..Namespace::default() }
@@ -213,10 +212,10 @@ mod tests {
     #[test]
     fn more_than_the_limits_is_unrecoverable() {
         let stream = filled(3, Instant::now());
-        let few = RecoveryLimits { publications: 2, ..LIMITS };
+        let few = ReadLimits { publications: 2, ..LIMITS };
         assert_eq!(stream.recover(&since(&stream, 0), few), Err(Unrecoverable));
         assert!(stream.recover(&since(&stream, 1), few).is_ok());
-        let small = RecoveryLimits { bytes: 2, ..LIMITS };
+        let small = ReadLimits { bytes: 2, ..LIMITS };
         assert_eq!(stream.recover(&since(&stream, 0), small), Err(Unrecoverable));
         assert!(stream.recover(&since(&stream, 1), small).is_ok());
     }
@@ -239,7 +238,7 @@ mod tests {
     #[test]
     fn history_is_read_from_either_end() {
         let stream = filled(4, Instant::now());
-        let read = |query: HistoryQuery| offsets(&stream.read(&query, 300).unwrap().publications);
+        let read = |query: HistoryQuery| offsets(&stream.read(&query, LIMITS).unwrap().publications);
         let all = HistoryQuery::default();
         assert_eq!(read(all.clone()), [2, 3, 4]);
         assert_eq!(read(HistoryQuery { limit: Some(0), ..all.clone() }), [0; 0]);
@@ -255,10 +254,29 @@ mod tests {
         let stream = filled(3, Instant::now());
         let foreign = Some(Since { epoch: "_".to_owned(), offset: 0 });
         assert_eq!(
-            stream.read(&HistoryQuery { since: foreign, ..HistoryQuery::default() }, 9),
+            stream.read(&HistoryQuery { since: foreign, ..HistoryQuery::default() }, LIMITS),
             Err(Unrecoverable)
         );
         let greedy = HistoryQuery { limit: Some(usize::MAX), ..HistoryQuery::default() };
-        assert_eq!(stream.read(&greedy, 2).unwrap().publications.len(), 2);
+        assert_eq!(
+            stream.read(&greedy, ReadLimits { publications: 2, ..LIMITS }).unwrap().publications.len(),
+            2
+        );
+    }
+
+    #[test]
+    fn history_is_read_as_far_as_the_bytes_go_but_at_least_one_publication() {
+        let mut stream = Stream::new(Epoch::random(), Instant::now());
+        for length in [10, 10, 10] {
+            let data = Json::new(&"x".repeat(length - 2)).unwrap();
+            stream.append(&mut Publication { offset: 0, data, info: None }, &options(), Instant::now());
+        }
+        let read = |bytes, reverse| {
+            let query = HistoryQuery { reverse, ..HistoryQuery::default() };
+            offsets(&stream.read(&query, ReadLimits { publications: 300, bytes }).unwrap().publications)
+        };
+        assert_eq!(read(20, false), [1, 2]);
+        assert_eq!(read(29, true), [3, 2]);
+        assert_eq!(read(1, false), [1]);
     }
 }

@@ -9,16 +9,20 @@ use std::{
 };
 
 use super::{
-    Connection, Dialect, NewSubscription, Outcome, Outgoing, Phase, Shard, Snapshot, Subscription, Terms,
-    What,
+    Connection, Dialect, Ending, NewSubscription, Outcome, Outgoing, Phase, Shard, Snapshot, Subscription,
+    Terms, What,
     roster::{Audience, NotSubscribed},
     session::{self, Stage, Welcome},
 };
 use crate::{
     Channel, ClientInfo, ErrorCode, UnsubscribeCode,
     centrifuge::{ConnectResult, Push, Refreshed, Reply, SubscribeResult, Subscribed},
+    deadline::after,
     hooks::{Answer, Rejection},
 };
+
+/// Timers of JavaScript count milliseconds in 31 bits, and fire at once beyond.
+const MAX_PING_SECONDS: u64 = 2_000_000;
 
 impl Shard {
     /// Makes a subscription of those it means, and corrects the number of subscribers. Whoever reads a reply finds that
@@ -76,7 +80,10 @@ impl Shard {
             self.reply(connection, command, &Reply::Error(error.into()));
         } else if reason == NotSubscribed::TooMany {
             let (id, max) = (connection.socket.id(), self.limits.max_channels);
-            log::warn!("connection {id} is not subscribed to {}: it has {max} channels already", new.channel);
+            log::warn!(
+                "connection {id} is not subscribed to {:?}: it has {max} channels already",
+                new.channel.as_str()
+            );
         }
     }
 
@@ -146,13 +153,16 @@ impl Shard {
 
     /// A connection may stay until then.
     pub(super) fn refresh(&self, connection: &Rc<Connection>, expires: Option<SystemTime>) {
-        let refreshable = connection.session().is_some_and(|mut session| {
+        if expires.is_some_and(|expires| expires <= SystemTime::now()) {
+            return connection.close_for(Ending::Expired);
+        }
+        let mut refreshable = false;
+        if let Some(mut session) = connection.session() {
             session.end_is_set = !matches!(session.stage, Stage::Connected);
-            session.refreshable
-        });
-        let passed = expires.is_some_and(|expires| expires <= SystemTime::now());
-        connection.expires.set(self.deadline(expires, refreshable && !passed));
-        if connection.dialect() == Dialect::Centrifuge && !passed {
+            refreshable = session.refreshable;
+        }
+        connection.expires.set(self.deadline(expires, refreshable));
+        if connection.dialect() == Dialect::Centrifuge {
             self.give(connection, &Push::Refresh(session::refreshed(expires)).frame(None), None);
         }
     }
@@ -167,9 +177,7 @@ impl Shard {
         match outcome {
             Ok(Outcome::Reply(reply)) => self.reply(connection, command, &reply),
             Ok(Outcome::Connect { data, expires, refreshable }) => {
-                if !connection.session().is_some_and(|session| session.end_is_set) {
-                    connection.expires.set(self.deadline(expires, refreshable));
-                }
+                self.set_end(connection, self.deadline(expires, refreshable), refreshable);
                 let told = expires.filter(|_| refreshable);
                 let welcome = self.welcome(connection, refreshable);
                 let result = ConnectResult {
@@ -178,7 +186,7 @@ impl Shard {
                     expiry: session::refreshed(told),
                     data,
                     subs: welcome.subs,
-                    ping: self.limits.ping_interval.as_secs().max(1),
+                    ping: self.limits.ping_interval.as_secs().clamp(1, MAX_PING_SECONDS),
                     pong: true,
                 };
                 self.reply(connection, command, &Reply::Connect(Box::new(result)));
@@ -197,13 +205,29 @@ impl Shard {
         }
     }
 
+    /// When a client that has just connected has to go. The server may have said something else meanwhile: about the user
+    /// of the upgrade request, which a token can only shorten.
+    fn set_end(&self, connection: &Connection, end: Option<Instant>, by_token: bool) {
+        let (set, is_set) =
+            (connection.expires.get(), connection.session().is_some_and(|session| session.end_is_set));
+        let end = match is_set {
+            false => end,
+            true if by_token => [set, end].into_iter().flatten().min(),
+            true => set,
+        };
+        connection.expires.set(end);
+    }
+
     fn reject(&self, connection: &Rc<Connection>, command: u32, rejection: Rejection) {
         let (answer, cause) = rejection.into_parts();
         if let Some(cause) = cause {
             log::error!("a command of connection {} failed: {cause}", connection.socket.id());
         }
         match answer {
-            Answer::Disconnect(close) => connection.close(close),
+            Answer::Disconnect(close) => {
+                self.refuse_if_connecting(connection);
+                connection.close(close);
+            }
             Answer::Error(error) => {
                 self.refuse_if_connecting(connection);
                 self.reply(connection, command, &Reply::Error(error));
@@ -230,7 +254,7 @@ impl Shard {
         self.roster.borrow_mut().welcome(connection);
         let Some(mut session) = connection.session() else { return Welcome::default() };
         session.refreshable = refreshable;
-        session.ping_due = Instant::now() + self.limits.ping_interval;
+        session.ping_due = after(Instant::now(), self.limits.ping_interval);
         match mem::replace(&mut session.stage, Stage::Connected) {
             Stage::Connecting(welcome) => *welcome,
             _ => Welcome::default(),

@@ -135,7 +135,7 @@ impl TokenKeys {
         let claims = claims.map_err(|bad| match bad {
             BadToken::Expired => ErrorCode::TOKEN_EXPIRED.into(),
             BadToken::Invalid(reason) => {
-                log::info!("a connection token is refused: {reason}");
+                log::debug!("a connection token is refused: {reason:?}");
                 Rejection::disconnect(DisconnectCode::INVALID_TOKEN)
             }
         })?;
@@ -164,7 +164,11 @@ impl TokenKeys {
         let claims = claims.map_err(|bad| match bad {
             BadToken::Expired => ErrorCode::TOKEN_EXPIRED,
             BadToken::Invalid(reason) => {
-                log::info!("a token of connection {} for {channel} is refused: {reason}", socket.id());
+                log::debug!(
+                    "a token of connection {} is refused for {:?}: {reason:?}",
+                    socket.id(),
+                    channel.as_str()
+                );
                 ErrorCode::PERMISSION_DENIED
             }
         })?;

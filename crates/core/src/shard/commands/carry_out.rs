@@ -10,7 +10,7 @@ use crate::{
         REJECT_UNRECOVERED, Reply, RpcResult, SubscribeRequest,
     },
     hooks::{Call, Connecting, ErasedHooks, Publishing, Reading, Rejection, Subscribing},
-    hub::{HistoryQuery, Joining, Missing, Target},
+    hub::{HistoryQuery, Joining, Missing, ReadLimits, Target},
 };
 
 /// Who asks, and who decides.
@@ -114,15 +114,17 @@ impl Context {
             limit: usize::try_from(request.limit).ok(),
             reverse: request.reverse,
         };
-        let history = match hub.read_history(&channel, &query, hub.settings().limits.max_history) {
+        let limits = &hub.settings().limits;
+        let limits = ReadLimits { publications: limits.max_history, bytes: limits.max_history_bytes };
+        let history = match hub.read_history(&channel, &query, limits) {
             Ok(history) => history,
             Err(HubError::Unrecoverable) => return Err(ErrorCode::UNRECOVERABLE_POSITION.into()),
             Err(error) => return Err(error.into()),
         };
         let result = HistoryResult {
             publications: history.publications,
-            epoch: history.top.map(|top| top.epoch),
-            offset: history.top.map_or(0, |top| top.offset),
+            epoch: history.top.epoch,
+            offset: history.top.offset,
         };
         Ok(Outcome::Reply(Reply::History(result)))
     }

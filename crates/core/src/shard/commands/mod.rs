@@ -109,10 +109,11 @@ impl Shard {
                 Ok(self.begin(connection, id, HookName::Message, |context| context.send(data)))
             }
             Request::Refresh(request) => {
-                if request.token.is_empty()
-                    || !connection.session().is_some_and(|session| session.refreshable)
-                {
-                    return Err(bad_request());
+                if !connection.session().is_some_and(|session| session.refreshable) {
+                    return Err(ErrorCode::NOT_AVAILABLE.into());
+                }
+                if request.token.is_empty() {
+                    return Err(ErrorCode::BAD_REQUEST.into());
                 }
                 Ok(self.begin(connection, id, HookName::Connecting, |context| context.refresh(request.token)))
             }
@@ -129,6 +130,10 @@ impl Shard {
     fn start_connect(&self, connection: &Rc<Connection>, id: u32, request: ConnectRequest) -> Checked<Step> {
         let upgraded = connection.session().and_then(|mut session| session.begin_to_connect());
         let upgraded = upgraded.ok_or_else(bad_request)?;
+        if request.token.is_empty() {
+            // From now on, so that whoever throws this user out throws this connection out, wherever its hook runs.
+            connection.socket.identify(upgraded.clone());
+        }
         Ok(self.begin(connection, id, HookName::Connecting, |context| context.connect(upgraded, request)))
     }
 

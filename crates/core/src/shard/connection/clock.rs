@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::{Connection, Phase};
 use crate::{
     Limits,
+    deadline::after,
     shard::{ending::Ending, outgoing::Dialect, session::Stage},
 };
 
@@ -88,7 +89,8 @@ impl Connection {
     }
 
     fn has_not_connected(&self, now: Instant, limits: &Limits) -> bool {
-        let connecting = self.session().is_some_and(|session| !matches!(session.stage, Stage::Connected));
+        let connecting =
+            self.session().is_some_and(|session| matches!(session.stage, Stage::New | Stage::Refused));
         connecting && now.duration_since(self.opened) >= limits.connect_timeout
     }
 
@@ -100,7 +102,7 @@ impl Connection {
         };
         let due = matches!(session.stage, Stage::Connected) && now >= session.ping_due;
         if due {
-            session.ping_due = now + limits.ping_interval;
+            session.ping_due = after(now, limits.ping_interval);
             session.unanswered_pings = session.unanswered_pings.saturating_add(1);
         }
         due
