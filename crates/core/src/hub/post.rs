@@ -330,3 +330,28 @@ type Rooms<'hub> = Vec<Room<'hub>>;
 fn push(rooms: Rooms<'_>, mut letter: impl FnMut() -> Letter) -> Result<(), Refused> {
     rooms.into_iter().try_for_each(|room| room.push(letter())).map_err(|_| Refused::Stopped)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{ConnectionId, Namespace, Namespaces, Recovery, Settings};
+
+    #[tokio::test]
+    async fn who_wants_all_or_nothing_and_gets_nothing_leaves_nothing_behind() {
+        let kept = Namespace { history_size: 1, recovery: Recovery::Forced, ..Namespace::default() };
+        let namespaces = Namespaces::default().without_namespace(kept);
+        let (hub, _unstarted) = Hub::prepare(Settings { namespaces, ..Settings::default() }).unwrap();
+        let joining = |all_or_nothing| Joining {
+            target: Target::Connection(ConnectionId::new(0)),
+            channel: Channel::new("news").unwrap(),
+            since: Some(Since { epoch: "x".to_owned(), offset: 1 }),
+            positioned: true,
+            all_or_nothing,
+            terms: Terms::default(),
+        };
+        assert!(hub.join(joining(true)).await.unwrap().is_err());
+        assert_eq!(hub.shared.channels.len(), 0);
+        assert!(hub.join(joining(false)).await.unwrap().is_ok());
+        assert_eq!(hub.shared.channels.len(), 1);
+    }
+}

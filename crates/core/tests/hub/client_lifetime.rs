@@ -66,7 +66,7 @@ fn nothing_is_carried_out_or_said_behind_a_disconnect() {
         assert_eq!(client.peer().expect_closing(3503).await, "force disconnect");
         server.ended().await;
         assert!(!server.has_more_to_tell().await, "a message behind the disconnect was handled");
-        assert_eq!(server.hub.subscribers("more").unwrap(), 0);
+        eventually("nobody in the channel", || server.hub.subscribers("more").unwrap() == 0).await;
     });
 }
 
@@ -106,7 +106,7 @@ fn refresh_extends_a_connection_and_tells_the_client() {
         .authenticate(async |_| Ok(Identity::user("ada").with_expiry(SystemTime::now() + LONG)));
     serve(plan, async |server| {
         let (mut client, socket) = Client::connected_known(server).await;
-        let mut raw = server.open().await;
+        let (mut raw, _) = server.open_known().await;
         server.hub.refresh_user("ada", Some(SystemTime::now() + LONG)).await.unwrap();
         let push = client.push().await;
         let ttl = push["refresh"]["ttl"].as_u64().unwrap();
@@ -130,6 +130,8 @@ fn a_refresh_to_a_time_that_has_passed_disconnects_with_3005_at_once() {
             [Client::connected_as(server, "ada").await, Client::connected_as(server, "ada").await];
         let mut other = Client::connected_as(server, "bob").await;
         server.hub.refresh_user("ada", Some(SystemTime::now() - LONG)).await.unwrap();
+        // Nothing behind it is heard, however soon it comes.
+        server.hub.send_user("ada", "too late").await.unwrap();
         for client in &mut clients {
             assert_eq!(client.peer().expect_closing(3005).await, "connection expired");
         }
@@ -395,5 +397,20 @@ fn a_client_that_goes_away_while_it_connects_is_seen_off() {
         })
         .await;
         assert_eq!(server.hub.presence("news").await.unwrap(), []);
+    });
+}
+
+#[test]
+fn a_time_that_cannot_be_counted_is_as_good_as_never() {
+    let never = |limits: &mut duplex_core::Limits| {
+        (limits.ping_interval, limits.pong_timeout) = (Duration::MAX, Duration::MAX);
+        (limits.connect_timeout, limits.refresh_grace) = (Duration::MAX, Duration::MAX);
+    };
+    serve(Plan::new().everything().limits(never), async |server| {
+        let mut client = Client::connected(server).await;
+        client.subscribe("news").await;
+        server.hub.refresh_user("", Some(soon())).await.unwrap();
+        client.result("ping", json!({})).await;
+        Client::connected(server).await.result("ping", json!({})).await;
     });
 }

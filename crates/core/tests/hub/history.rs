@@ -2,10 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
-use duplex_core::{ErrorCode, Grant, HistoryQuery, Namespace, Namespaces, Recovery, Since};
+use duplex_core::{ErrorCode, Grant, HistoryQuery, Namespace, Namespaces, Recovery};
 use serde_json::{Value, json};
 
-use crate::support::{Client, Plan, Running, serve};
+use crate::support::{Client, Plan, Running, eventually, serve};
 
 async fn publish(server: &Running, count: u64) {
     for number in 1..=count {
@@ -71,13 +71,30 @@ fn history_of_another_epoch_is_answered_with_112() {
 }
 
 #[test]
-fn a_channel_that_nobody_used_has_an_empty_history_and_reading_it_makes_none() {
+fn a_channel_that_nobody_used_has_an_empty_history_and_a_position_of_an_earlier_life_is_none_in_it() {
     serve(Plan::new().everything(), async |server| {
         let mut client = Client::connected(server).await;
-        let query = json!({ "limit": -1, "since": { "epoch": "x", "offset": 7 } });
-        assert_eq!(read(&mut client, query).await, json!({ "publications": [], "offset": 0 }));
+        let empty = read(&mut client, json!({ "limit": -1 })).await;
+        assert_eq!((&empty["publications"], &empty["offset"]), (&json!([]), &json!(0)));
+        // After a restart, what an old position would be followed by is gone: an empty list would hide that.
+        let query = json!({ "channel": "news", "limit": -1, "since": { "epoch": "x", "offset": 7 } });
+        assert_eq!(client.error("history", query).await, 112);
+        assert_eq!(client.subscribe("news").await["epoch"], empty["epoch"]);
         let history = server.hub.history("news", &HistoryQuery::default()).await.unwrap();
-        assert_eq!((history.publications.len(), history.top), (0, None));
+        assert_eq!((history.publications.len(), history.top.offset), (0, 0));
+    });
+}
+
+#[test]
+fn one_reply_carries_no_more_than_its_bytes_and_the_next_goes_on() {
+    let plan = Plan::new().everything().limits(|limits| limits.max_history_bytes = 5);
+    serve(plan, async |server| {
+        let mut client = Client::connected(server).await;
+        publish(server, 7).await;
+        let first = read(&mut client, json!({ "limit": -1 })).await;
+        assert_eq!(offsets(&first), [1, 2, 3, 4, 5]);
+        let since = json!({ "epoch": first["epoch"], "offset": 5 });
+        assert_eq!(offsets(&read(&mut client, json!({ "limit": -1, "since": since })).await), [6, 7]);
     });
 }
 
@@ -93,7 +110,7 @@ fn a_client_reads_no_more_than_the_limit_and_the_server_as_much_as_it_wants() {
         assert_eq!(offsets(&read(&mut client, json!({ "limit": -1, "reverse": true })).await), [5, 4, 3]);
         let all = server.hub.history("news", &HistoryQuery::default()).await.unwrap();
         assert_eq!(all.publications.len(), 5);
-        let query = HistoryQuery { since: all.top.map(Since::from), ..HistoryQuery::default() };
+        let query = HistoryQuery { since: Some(all.top.into()), ..HistoryQuery::default() };
         assert_eq!(server.hub.history("news", &query).await.unwrap().publications.len(), 0);
     });
 }
@@ -156,6 +173,7 @@ fn coming_back_asks_on_subscribe_again() {
         let result = client.result("subscribe", recover.clone()).await;
         assert_eq!((&result["recovered"], offsets(&result)), (&json!(true), vec![2]));
         client.leave().await;
+        eventually("the end of its subscription", || server.hub.subscribers("news").unwrap() == 0).await;
         *allowed.lock().unwrap() = false;
         let mut client = Client::connected(server).await;
         assert_eq!(client.error("subscribe", recover).await, 103);

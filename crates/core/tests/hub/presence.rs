@@ -223,15 +223,12 @@ fn presence_survives_neither_its_connections_nor_a_swap_of_places() {
             for (number, (client, _)) in gone.into_iter().enumerate() {
                 if number % 2 == 0 { client.into_peer().reset() } else { client.leave().await }
             }
-            eventually("their subscriptions", || server.hub.subscribers("news").unwrap() == left).await;
-            let mut shown: Vec<_> = server
-                .hub
-                .presence("more")
-                .await
-                .unwrap()
-                .iter()
-                .map(|info| info.client.to_string())
-                .collect();
+            eventually("their subscriptions", || {
+                ["news", "more"].iter().all(|channel| server.hub.subscribers(channel).unwrap() == left)
+            })
+            .await;
+            let present = server.hub.presence("more").await.unwrap();
+            let mut shown: Vec<_> = present.iter().map(|info| info.client.to_string()).collect();
             let mut expected: Vec<_> = clients.iter().map(|(_, id)| id.clone()).collect();
             shown.sort();
             expected.sort();

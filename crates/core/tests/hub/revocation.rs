@@ -1,13 +1,13 @@
 //! What is taken back while a client of the protocol is still on its way to it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use duplex_core::{Connected, DisconnectCode, Grant, Identity, Rejection, Socket};
 use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::support::{Client, PING, Plan, eventually, masked, serve};
+use crate::support::{Client, PING, Plan, eventually, masked, serve, within};
 
 /// A hook that says when it has begun, and waits until it may end.
 #[derive(Clone, Default)]
@@ -119,5 +119,25 @@ fn a_client_that_was_never_let_in_never_left() {
         eventually("the end of all connections", || server.hub.count() == 0).await;
         assert!(!server.has_seen_a_connection().await);
         assert!(!server.has_more_to_tell().await);
+    });
+}
+
+#[test]
+fn a_user_who_is_thrown_out_while_a_slow_hook_has_not_begun_does_not_come_in() {
+    // After the first client every connect command is carried out elsewhere, and here nobody is there to do it.
+    let plan = as_ada(Plan::new()).limits(|limits| limits.slow_poll = Duration::from_nanos(1));
+    serve(plan, async |server| {
+        Client::connected(server).await.leave().await;
+        let mut client = Client::open(server).await;
+        let busy = || tokio::spawn(async { std::thread::sleep(Duration::from_millis(500)) });
+        let busy = [busy(), busy()];
+        client.ask("connect", json!({})).await;
+        let connecting = async || server.hub.connections().await.unwrap().len() == 1;
+        while !within("the connect command to be read", connecting()).await {}
+        server.hub.disconnect_user("ada", DisconnectCode::FORCE_NO_RECONNECT).await.unwrap();
+        client.expect_disconnect(3503).await;
+        for one in busy {
+            one.await.unwrap();
+        }
     });
 }

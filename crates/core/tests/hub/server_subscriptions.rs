@@ -205,6 +205,8 @@ fn a_later_subscription_is_pushed_and_so_is_its_end() {
         server.hub.subscribe_user("ada", "news").await.unwrap();
         let push = clients[1].push().await;
         assert_eq!(push, json!({ "channel": "news", "subscribe": subscribed }));
+        // Both shards have done it before they answer.
+        server.hub.connections().await.unwrap();
         assert_eq!(server.hub.subscribers("news").unwrap(), 2);
         server.hub.unsubscribe(id, "news").await.unwrap();
         server.hub.publish("news", "last").await.unwrap();

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use super::{
     Kind,
-    script::{Act, End, From, Wish},
+    script::{Act, From, Wish},
     seen::{Answer, Publication, Said, Seen, Subscribed},
     stage::Stage,
 };
@@ -178,15 +178,25 @@ impl Client {
         Ok(())
     }
 
-    /// Ends the connection, if there is one, the way `end` says.
-    pub(super) async fn hang_up(&mut self, end: End) {
+    /// Breaks the connection off.
+    pub(super) fn reset(&mut self) {
+        self.peer.take().unwrap().reset();
+        self.forget_connection(Seen::Left);
+    }
+
+    /// Asks for a subscription, and breaks the connection off at once.
+    pub(super) async fn vanish(&mut self, channel: Kind) -> Goes {
+        let request = json!({ "channel": self.stage.channel(channel).name });
+        self.ask("subscribe", request).await?;
+        self.reset();
+        Ok(())
+    }
+
+    /// Ends the connection in order, if there is one.
+    pub(super) async fn leave(&mut self) {
         let Some(mut peer) = self.peer.take() else { return };
-        if matches!(end, End::Reset { .. }) {
-            peer.reset();
-        } else {
-            peer.send(close(1000, "")).await;
-            peer.drain().await;
-        }
+        peer.send(close(1000, "")).await;
+        peer.drain().await;
         self.forget_connection(Seen::Left);
     }
 
@@ -227,13 +237,18 @@ impl Client {
         Subscribed { channel, said, positioned, answer, between }
     }
 
-    /// Sends a command, reads until its reply, and gives its result.
-    async fn result(&mut self, name: &str, request: Value) -> Goes<Value> {
+    async fn ask(&mut self, name: &str, request: Value) -> Goes {
         self.last_id += 1;
         let command = json!({ "id": self.last_id, name: request });
         let peer = self.peer.as_mut().ok_or(Gone)?;
         // A connection that was closed meanwhile says so when it is read.
         let _ = peer.try_send(&text(&command.to_string())).await;
+        Ok(())
+    }
+
+    /// Sends a command, reads until its reply, and gives its result.
+    async fn result(&mut self, name: &str, request: Value) -> Goes<Value> {
+        self.ask(name, request).await?;
         loop {
             let heard = self.hear().await;
             if let Some(mut reply) = self.heed(heard).await? {

@@ -23,7 +23,7 @@ use tokio::{runtime::Handle, task::block_in_place};
 use self::{kind::Kind, script::Script, tally::Tally};
 use crate::support::{Plan, Running, eventually, serve};
 
-const CASES: u32 = 60;
+const CASES: u32 = 50;
 
 const MAX_RECOVERY: usize = 20;
 const MAX_RECOVERY_BYTES: usize = 1500;
@@ -34,8 +34,9 @@ const QUEUE_BYTES: usize = 256 << 10;
 /// How often a script that is to be made smaller is played: what happens at the same time does so differently each time.
 const ATTEMPTS: usize = 5;
 
-/// Milliseconds that are spent on making a script smaller.
+/// What is spent on making a script smaller: time in milliseconds, and steps.
 const SHRINK_TIME: u32 = 60_000;
+const SHRINK_STEPS: u32 = 5000;
 
 #[test]
 fn clients_get_exactly_what_they_missed_or_are_told_that_they_do_not() {
@@ -43,7 +44,9 @@ fn clients_get_exactly_what_they_missed_or_are_told_that_they_do_not() {
         let (tally, cases) = block_in_place(|| play_at_random(server));
         eventually("the end of all connections", || server.hub.count() == 0).await;
         for name in (1..=cases).flat_map(|case| Kind::ALL.map(|kind| kind.channel(case))) {
-            assert_eq!(server.hub.subscribers(&name), Ok(0), "{name}");
+            // A subscription that came too late for its client is taken back a moment later.
+            let wanted = format!("the end of all subscriptions to {name}");
+            eventually(&wanted, || server.hub.subscribers(&name) == Ok(0)).await;
         }
         println!("{tally:?}");
         tally.check();
@@ -75,8 +78,13 @@ fn plan() -> Plan {
 
 /// Plays scripts, each in channels of its own. Gives what has happened, and how many cases there were.
 fn play_at_random(server: &Running) -> (Tally, u64) {
-    let config =
-        Config { cases: CASES, failure_persistence: None, max_shrink_time: SHRINK_TIME, ..Config::default() };
+    let config = Config {
+        cases: CASES,
+        failure_persistence: None,
+        max_shrink_time: SHRINK_TIME,
+        max_shrink_iters: SHRINK_STEPS,
+        ..Config::default()
+    };
     let (case, failed, tally) = (Cell::new(0), Cell::new(false), RefCell::new(Tally::default()));
     let played = TestRunner::new(config).run(&Script::any(), |script| {
         // Playing it may also panic.

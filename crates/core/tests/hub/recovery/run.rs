@@ -30,7 +30,7 @@ pub(super) async fn play(server: &Running, case: u64, script: &Script, tally: &m
         verdict.map_err(|error| format!("round {number}, {error}"))?;
     }
     for mut client in clients {
-        client.hang_up(End::Listen).await;
+        client.leave().await;
     }
     Ok(())
 }
@@ -161,10 +161,15 @@ impl Part {
                 client.read_everything().await?;
             }
             End::Stall => client.lags = true,
-            End::Reset { after } | End::Leave { after } => {
+            End::Reset { after } => {
                 client.listen(&mut over, after).await?;
-                client.hang_up(end).await;
+                client.reset();
             }
+            End::Leave { after } => {
+                client.listen(&mut over, after).await?;
+                client.leave().await;
+            }
+            End::Vanish(channel) => client.vanish(channel).await?,
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ pub(super) enum Act {
 }
 
 /// A subscription, and where it is to go on.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Wish {
     pub(super) channel: Kind,
     pub(super) from: From,
@@ -99,11 +99,13 @@ pub(super) enum End {
     Reset { after: usize },
     /// The same, in order.
     Leave { after: usize },
+    /// It asks for a subscription, and breaks the connection off at once.
+    Vanish(Kind),
 }
 
 impl Script {
     pub(super) fn any() -> impl Strategy<Value = Self> {
-        vec(round(), 6..15).prop_map(Self)
+        vec(round(), 1..20).prop_map(Self)
     }
 }
 
@@ -141,7 +143,7 @@ impl Turn {
 }
 
 fn round() -> impl Strategy<Value = Round> {
-    let bursts = prop_oneof![9 => vec(burst(), 1..5), 1 => flood().prop_map(|flood| vec![flood])];
+    let bursts = prop_oneof![9 => vec(burst(), 0..5), 1 => flood().prop_map(|flood| vec![flood])];
     (bursts, vec(turn(), CLIENTS)).prop_map(|(bursts, turns)| Round { bursts, turns })
 }
 
@@ -197,6 +199,7 @@ fn end() -> impl Strategy<Value = End> {
         2 => Just(End::Stall),
         3 => (0..12_usize).prop_map(|after| End::Reset { after }),
         2 => (0..12_usize).prop_map(|after| End::Leave { after }),
+        1 => kind().prop_map(End::Vanish),
     ]
 }
 
@@ -205,7 +208,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         5 => Just(Kind::Large),
         5 => Just(Kind::Middle),
         4 => Just(Kind::Tiny),
-        1 => Just(Kind::Fleeting),
+        2 => Just(Kind::Fleeting),
         1 => Just(Kind::Kept),
         1 => Just(Kind::Plain),
     ]
@@ -213,6 +216,12 @@ fn kind() -> impl Strategy<Value = Kind> {
 
 fn bytes() -> impl Strategy<Value = usize> {
     prop_oneof![1 => 10..40_usize, 1 => 200..600_usize]
+}
+
+impl fmt::Debug for Wish {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{:?} from {:?}", self.channel, self.from)
+    }
 }
 
 impl fmt::Debug for Script {
