@@ -165,8 +165,9 @@ fn a_slow_consumer_is_closed_below_both() {
             limits.close_timeout = Duration::from_secs(60);
         });
         serve(plan, async |server| {
-            let (mut stalled, mut other) = (server.open_narrow().await, server.open().await);
+            let mut stalled = server.open_narrow().await;
             let socket = server.connected().await;
+            let mut other = server.open().await;
             let filler = "x".repeat(10_000);
             for _ in 0..500 {
                 socket.send(filler.clone()).await.unwrap();

@@ -143,7 +143,7 @@ impl Turn {
 }
 
 fn round() -> impl Strategy<Value = Round> {
-    let bursts = prop_oneof![9 => vec(burst(), 0..5), 1 => flood().prop_map(|flood| vec![flood])];
+    let bursts = prop_oneof![9 => vec(burst(), 0..6), 1 => flood().prop_map(|flood| vec![flood])];
     (bursts, vec(turn(), CLIENTS)).prop_map(|(bursts, turns)| Round { bursts, turns })
 }
 
