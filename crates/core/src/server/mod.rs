@@ -8,7 +8,16 @@ mod route;
 mod takeover;
 mod upgrade;
 
-use std::{cell::Cell, future::Future, io, net::TcpListener, pin::Pin, rc::Rc, time::Duration};
+use std::{
+    cell::Cell,
+    future::{Future, poll_fn, ready},
+    io,
+    net::TcpListener,
+    pin::Pin,
+    rc::Rc,
+    task::Poll,
+    time::Duration,
+};
 
 use actix_http::{Extensions, HttpService, Request, Response, body::BoxBody};
 use actix_server::ServerBuilder;
@@ -186,6 +195,8 @@ impl Server {
         let Self { listeners, settings, hub, unstarted, stop, ready, .. } = self;
         announce(&settings);
         hub.run(unstarted, hooks)?;
+        // Before anybody can connect: a signal that nobody listens for would end the process on the spot.
+        let stop = begin_to_wait(stop).await;
         let gate = Gate::new(settings.hosts.clone());
         let builder = actix_server::Server::build()
             .workers(settings.workers.clamp(1, Settings::MAX_WORKERS))
@@ -197,6 +208,17 @@ impl Server {
         ready();
         drain.serve(server, stop).await?;
         Ok(())
+    }
+}
+
+/// Polls a future once, so that it listens for what it waits for from now on.
+async fn begin_to_wait(
+    mut stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
+) -> Pin<Box<dyn Future<Output = Stop> + Send>> {
+    let polled = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context))).await;
+    match polled {
+        Poll::Ready(stop) => Box::pin(ready(stop)),
+        Poll::Pending => stop,
     }
 }
 
