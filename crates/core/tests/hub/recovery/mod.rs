@@ -25,8 +25,8 @@ use crate::support::{Plan, Running, eventually, serve};
 
 const CASES: u32 = 50;
 
-const MAX_RECOVERY: usize = 20;
-const MAX_RECOVERY_BYTES: usize = 1500;
+const MAX_RECOVERY: usize = 12;
+const MAX_RECOVERY_BYTES: usize = 900;
 
 /// More than a client can be sent in a round without a flood.
 const QUEUE_BYTES: usize = 256 << 10;

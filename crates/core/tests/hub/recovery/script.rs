@@ -148,8 +148,17 @@ fn round() -> impl Strategy<Value = Round> {
 }
 
 fn burst() -> impl Strategy<Value = Burst> {
-    (kind(), 1..4_usize, 1..7_usize, bytes(), 0..40_usize)
-        .prop_map(|(channel, publishers, each, bytes, pace)| Burst { channel, publishers, each, bytes, pace })
+    // Few with pauses, or many without: so that some come in the middle of whatever else happens.
+    let pauses = (1..4_usize, 1..7_usize, bytes(), 0..100_usize);
+    let many = (Just(2), 20..40_usize, 10..20_usize, 0..10_usize);
+    let shape = prop_oneof![5 => pauses, 1 => many];
+    (kind(), shape).prop_map(|(channel, (publishers, each, bytes, pace))| Burst {
+        channel,
+        publishers,
+        each,
+        bytes,
+        pace,
+    })
 }
 
 /// More than waits for a client that does not read.
@@ -167,7 +176,7 @@ fn turn() -> impl Strategy<Value = Turn> {
 fn arrive() -> impl Strategy<Value = Vec<Wish>> {
     let everything =
         |from| [Kind::Large, Kind::Middle, Kind::Tiny].map(|channel| Wish { channel, from }).into();
-    let from = prop_oneof![Just(From::Own), (2..6_u64).prop_map(From::Older)];
+    let from = prop_oneof![1 => Just(From::Own), 2 => (1..5_u64).prop_map(From::Older)];
     prop_oneof![vec(wish(), 0..4), from.prop_map(everything)]
 }
 
@@ -215,7 +224,7 @@ fn kind() -> impl Strategy<Value = Kind> {
 }
 
 fn bytes() -> impl Strategy<Value = usize> {
-    prop_oneof![1 => 10..40_usize, 1 => 200..600_usize]
+    prop_oneof![10..40_usize, 150..450_usize]
 }
 
 impl fmt::Debug for Wish {
