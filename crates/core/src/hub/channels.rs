@@ -101,8 +101,8 @@ impl Channels {
     }
 
     /// A stream that nothing was published to.
-    pub(crate) fn new_stream(&self) -> Stream {
-        Stream::new(self.fresh.get(), Instant::now())
+    pub(crate) fn new_stream(&self, now: Instant) -> Stream {
+        Stream::new(self.fresh.get(), now)
     }
 
     /// The stream of a channel as it is now, if there is one: nothing too old is in it.
@@ -124,7 +124,7 @@ impl Channels {
         now: Instant,
     ) -> &'entry mut Stream {
         entry.refresh(options, now, &self.fresh);
-        entry.stream.get_or_insert_with(|| Box::new(self.new_stream()))
+        entry.stream.get_or_insert_with(|| Box::new(self.new_stream(now)))
     }
 
     /// Subscribers of a channel on all shards.

@@ -172,8 +172,9 @@ impl Hub {
         let mut stripe = channels.lock(&joining.channel);
         let entry = channels.entry(&mut stripe, &joining.channel);
         let snapshot = positioned.then(|| {
-            let stream = channels.stream_or_new(entry, options, Instant::now());
-            stream.touch(Instant::now());
+            let now = Instant::now();
+            let stream = channels.stream_or_new(entry, options, now);
+            stream.touch(now);
             self.snapshot(stream, joining.since.as_ref())
         });
         if joining.all_or_nothing
@@ -182,8 +183,8 @@ impl Hub {
             stripe.drop_unused(&joining.channel);
             return Ok(Err(Missing));
         }
-        let missed = snapshot.iter().flat_map(|snapshot| &snapshot.missed);
-        let payload = missed.map(|publication| publication.data.as_str().len() + PUBLICATION_BYTES).sum();
+        let missed = |snapshot: &Snapshot| snapshot.bytes() + snapshot.missed.len() * PUBLICATION_BYTES;
+        let payload = snapshot.as_ref().map_or(0, missed);
         let shards = self.shards_of(&joining.target);
         // The reserve is for what is small.
         let rooms = match self.rooms(shards.clone(), payload, payload == 0) {

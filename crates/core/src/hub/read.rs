@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
-use super::{History, HistoryQuery, Hub, HubError, stream::ReadLimits};
+use super::{History, HistoryQuery, Hub, HubError, channels::Presence, stream::ReadLimits};
 use crate::{BadChannel, Channel, ClientInfo};
 
 /// How many are in a channel.
@@ -41,10 +41,13 @@ impl Hub {
         }
         let mut stripe = channels.lock(channel);
         let entry = stripe.get_mut(channel);
-        let stream = entry.and_then(|entry| channels.stream(entry, options, Instant::now()));
+        let now = Instant::now();
+        let stream = entry.and_then(|entry| channels.stream(entry, options, now));
         // Reading makes no stream, but finds what a new one would be like.
-        let read = stream
-            .map_or_else(|| channels.new_stream().read(query, limits), |stream| stream.read(query, limits));
+        let read = stream.map_or_else(
+            || channels.new_stream(now).read(query, limits),
+            |stream| stream.read(query, limits),
+        );
         read.map_err(|_| HubError::Unrecoverable)
     }
 
@@ -58,13 +61,7 @@ impl Hub {
     }
 
     pub(crate) fn read_presence(&self, channel: &Channel) -> Result<Vec<Arc<ClientInfo>>, HubError> {
-        let channels = &self.shared.channels;
-        if !channels.namespaces().options(channel).presence {
-            return Err(HubError::NoPresence(channel.clone()));
-        }
-        let stripe = channels.lock(channel);
-        let presence = stripe.get(channel).and_then(|entry| entry.presence.as_ref());
-        Ok(presence.map(|presence| presence.values().cloned().collect()).unwrap_or_default())
+        self.look_at_presence(channel, |presence| presence.values().cloned().collect())
     }
 
     /// How many are in a channel.
@@ -76,15 +73,25 @@ impl Hub {
     }
 
     pub(crate) fn read_presence_stats(&self, channel: &Channel) -> Result<PresenceStats, HubError> {
+        self.look_at_presence(channel, |presence| {
+            let users: HashSet<_> = presence.values().map(|info| info.user.as_str()).collect();
+            PresenceStats { clients: presence.len(), users: users.len() }
+        })
+    }
+
+    /// Looks at who is in a channel, under its lock. Nobody there is as good as the default.
+    fn look_at_presence<T: Default>(
+        &self,
+        channel: &Channel,
+        look: impl FnOnce(&Presence) -> T,
+    ) -> Result<T, HubError> {
         let channels = &self.shared.channels;
         if !channels.namespaces().options(channel).presence {
             return Err(HubError::NoPresence(channel.clone()));
         }
         let stripe = channels.lock(channel);
-        let presence = stripe.get(channel).and_then(|entry| entry.presence.as_ref());
-        let Some(presence) = presence else { return Ok(PresenceStats::default()) };
-        let users: HashSet<_> = presence.values().map(|info| info.user.as_str()).collect();
-        Ok(PresenceStats { clients: presence.len(), users: users.len() })
+        let presence = stripe.get(channel).and_then(|entry| entry.presence.as_deref());
+        Ok(presence.map(look).unwrap_or_default())
     }
 
     /// Subscribers of a channel, counted by connection.

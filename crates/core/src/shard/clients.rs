@@ -223,17 +223,14 @@ impl Shard {
         if let Some(cause) = cause {
             log::error!("a command of connection {} failed: {cause}", connection.socket.id());
         }
+        self.refuse_if_connecting(connection);
         match answer {
             Answer::Disconnect(close) => {
-                self.refuse_if_connecting(connection);
                 connection.close(close);
+                self.release(connection);
             }
-            Answer::Error(error) => {
-                self.refuse_if_connecting(connection);
-                self.reply(connection, command, &Reply::Error(error));
-            }
+            Answer::Error(error) => self.reply(connection, command, &Reply::Error(error)),
         }
-        self.release(connection);
     }
 
     /// A client whose connect command has failed is nobody, and in no channel, whatever its hooks have done before.
@@ -286,8 +283,7 @@ impl Welcome {
     fn add(&mut self, new: &NewSubscription, max_bytes: usize) {
         let mut snapshot = new.snapshot.clone();
         if let Some(snapshot) = &mut snapshot {
-            let bytes: usize =
-                snapshot.missed.iter().map(|publication| publication.data.as_str().len()).sum();
+            let bytes = snapshot.bytes();
             if self.bytes + bytes > max_bytes {
                 snapshot.recovered = Some(false);
                 snapshot.missed.clear();

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 
-use super::outbound::{FRAME_BYTES, Slow};
+use super::outbound::{Slow, weight};
 use crate::Channel;
 
 /// Frames in the order they came, with the channel that they are about.
@@ -21,7 +21,7 @@ impl Held {
         channel: Option<&Channel>,
         budget: usize,
     ) -> Result<(), Slow> {
-        if self.bytes + self.frames.len() * FRAME_BYTES > budget {
+        if weight(self.bytes, self.frames.len()) > budget {
             return Err(Slow);
         }
         self.bytes += frame.len();

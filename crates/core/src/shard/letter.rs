@@ -73,6 +73,13 @@ pub(crate) struct Snapshot {
     pub(crate) missed: Vec<Publication>,
 }
 
+impl Snapshot {
+    /// Bytes of data that were missed.
+    pub(crate) fn bytes(&self) -> usize {
+        self.missed.iter().map(|publication| publication.data.as_str().len()).sum()
+    }
+}
+
 /// What a subscription is granted with.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Terms {

@@ -14,7 +14,12 @@ use super::transport::Transport;
 const SLICES: usize = 32;
 
 /// What a frame costs beside its bytes: its place in the queue, and an allocation of its own where it is not shared.
-pub(crate) const FRAME_BYTES: usize = 64;
+const FRAME_BYTES: usize = 64;
+
+/// What a queue of so many frames costs, in bytes.
+pub(crate) fn weight(bytes: usize, frames: usize) -> usize {
+    bytes + frames * FRAME_BYTES
+}
 
 /// A queue of frames. An empty one owns no memory.
 #[derive(Default)]
@@ -92,7 +97,7 @@ impl Outbound {
 
     /// What the queue costs, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        self.bytes + self.frames.len() * FRAME_BYTES
+        weight(self.bytes, self.frames.len())
     }
 
     /// Queues a control frame: these are small, few, and not counted against the budget.

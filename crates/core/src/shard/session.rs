@@ -19,7 +19,7 @@ pub(super) struct Session {
     /// A command is being carried out; its letter brings the answer.
     pub(super) awaits_answer: bool,
     /// Who the upgrade request said it is; taken when the client connects.
-    pub(super) upgraded: Option<Box<Identity>>,
+    upgraded: Option<Box<Identity>>,
     /// The subscription that the client's command asks for.
     subscribing: Option<Asked>,
     /// When the next ping is due.

@@ -121,17 +121,23 @@ impl TokenKeys {
         Err(BadToken::Invalid("the feature `tokens` of duplex-core is off".to_owned()))
     }
 
+    /// The claims of a genuine token, if they fit; otherwise it is for something else.
+    fn verify_for(
+        &self,
+        token: &str,
+        else_for: &str,
+        fits: impl FnOnce(&Claims) -> bool,
+    ) -> Result<Claims, BadToken> {
+        let claims = self.verify(token)?;
+        if fits(&claims) { Ok(claims) } else { Err(BadToken::Invalid(format!("it is for {else_for}"))) }
+    }
+
     /// Reads a connection token.
     ///
     /// # Errors
     /// 109 for a genuine one that has expired, disconnect 3500 for anything else.
     pub(crate) fn connection(&self, token: &str) -> Result<ConnectionToken, Rejection> {
-        let claims = self.verify(token).and_then(|claims| {
-            let about_all = claims.channel.is_empty();
-            about_all
-                .then_some(claims)
-                .ok_or_else(|| BadToken::Invalid("it is for a subscription".to_owned()))
-        });
+        let claims = self.verify_for(token, "a subscription", |claims| claims.channel.is_empty());
         let claims = claims.map_err(|bad| match bad {
             BadToken::Expired => ErrorCode::TOKEN_EXPIRED.into(),
             BadToken::Invalid(reason) => {
@@ -139,8 +145,7 @@ impl TokenKeys {
                 Rejection::disconnect(DisconnectCode::INVALID_TOKEN)
             }
         })?;
-        let identity = if claims.sub.is_empty() { Identity::anonymous() } else { Identity::user(claims.sub) };
-        let identity = claims.info.into_iter().fold(identity, Identity::with_info);
+        let identity = claims.info.into_iter().fold(Identity::user(claims.sub), Identity::with_info);
         let identity = time(claims.exp).into_iter().fold(identity, Identity::with_expiry);
         Ok(ConnectionToken { identity, channels: claims.channels })
     }
@@ -156,11 +161,8 @@ impl TokenKeys {
         channel: &Channel,
     ) -> Result<SubscriptionToken, Rejection> {
         let user = socket.identity().user_id().unwrap_or_default();
-        let claims = self.verify(token).and_then(|claims| {
-            let fits = claims.sub == user && claims.channel == channel.as_str();
-            fits.then_some(claims)
-                .ok_or_else(|| BadToken::Invalid("it is for another user or channel".to_owned()))
-        });
+        let fits = |claims: &Claims| claims.sub == user && claims.channel == channel.as_str();
+        let claims = self.verify_for(token, "another user or channel", fits);
         let claims = claims.map_err(|bad| match bad {
             BadToken::Expired => ErrorCode::TOKEN_EXPIRED,
             BadToken::Invalid(reason) => {

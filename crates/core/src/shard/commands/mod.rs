@@ -65,18 +65,12 @@ impl Shard {
 
     /// Whether the command fits the state of the connection; then it is started.
     fn check(&self, connection: &Rc<Connection>, id: u32, request: Request) -> Checked<Step> {
+        let connected = connection.session().is_some_and(|session| matches!(session.stage, Stage::Connected));
         let expects_reply = !matches!(request, Request::Pong | Request::Send(_));
-        if expects_reply == (id == 0) && !matches!(request, Request::Send(_)) {
-            return Err(bad_request());
-        }
-        if let Request::Connect(request) = request {
-            return self.start_connect(connection, id, request);
-        }
-        if !connection.session().is_some_and(|session| matches!(session.stage, Stage::Connected)) {
-            return Err(bad_request());
-        }
         match request {
-            Request::Connect(_) => Err(bad_request()),
+            _ if expects_reply && id == 0 => Err(bad_request()),
+            Request::Connect(request) => self.start_connect(connection, id, request),
+            _ if !connected => Err(bad_request()),
             Request::Pong if connection.pong() => Ok(Step::Done),
             Request::Pong => Err(bad_request()),
             Request::Ping(_) => Ok(self.say(connection, id, Reply::Ping(Empty {}))),
@@ -109,12 +103,8 @@ impl Shard {
                 Ok(self.begin(connection, id, HookName::Message, |context| context.send(data)))
             }
             Request::Refresh(request) => {
-                if !connection.session().is_some_and(|session| session.refreshable) {
-                    return Err(ErrorCode::NOT_AVAILABLE.into());
-                }
-                if request.token.is_empty() {
-                    return Err(ErrorCode::BAD_REQUEST.into());
-                }
+                let refreshable = connection.session().is_some_and(|session| session.refreshable);
+                check_refresh(refreshable, &request.token)?;
                 Ok(self.begin(connection, id, HookName::Connecting, |context| context.refresh(request.token)))
             }
             Request::SubRefresh(request) => self.start_sub_refresh(connection, id, request),
@@ -178,12 +168,7 @@ impl Shard {
     ) -> Checked<Step> {
         let (channel, _) = self.channel(&request.channel)?;
         let refreshable = connection.is_refreshable(&channel).ok_or(ErrorCode::PERMISSION_DENIED)?;
-        if !refreshable {
-            return Err(ErrorCode::NOT_AVAILABLE.into());
-        }
-        if request.token.is_empty() {
-            return Err(ErrorCode::BAD_REQUEST.into());
-        }
+        check_refresh(refreshable, &request.token)?;
         let token = request.token;
         Ok(self.begin(connection, id, HookName::Subscribe, |context| context.sub_refresh(channel, token)))
     }
@@ -225,6 +210,15 @@ impl Shard {
         let socket = connection.socket.clone();
         let progress = self.runner.start(name, |hooks| Box::pin(future(Context { hooks, socket })));
         Step::Started(Running { id, name, progress })
+    }
+}
+
+/// What came without a token has none to be refreshed.
+fn check_refresh(refreshable: bool, token: &str) -> Result<(), ErrorCode> {
+    match (refreshable, token) {
+        (false, _) => Err(ErrorCode::NOT_AVAILABLE),
+        (true, "") => Err(ErrorCode::BAD_REQUEST),
+        (true, _) => Ok(()),
     }
 }
 
