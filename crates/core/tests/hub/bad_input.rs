@@ -26,11 +26,21 @@ pub(crate) async fn expect_bad_request(server: &Running, other: &mut Client, mes
     other.result("ping", json!({})).await;
 }
 
+/// Each message costs its sender the connection, and the other client nothing; all of them
+/// together leave nobody behind.
+async fn expect_bad_requests(server: &Running, messages: &[&str]) {
+    let mut other = Client::connected(server).await;
+    for message in messages {
+        expect_bad_request(server, &mut other, message).await;
+    }
+    other.leave().await;
+    expect_nobody(server, "news").await;
+}
+
 #[test]
 fn what_is_no_command_disconnects_with_3501() {
     serve(Plan::new().everything(), async |server| {
-        let mut other = Client::connected(server).await;
-        for message in [
+        let messages = [
             "hello",
             "\0",
             "null",
@@ -48,19 +58,15 @@ fn what_is_no_command_disconnects_with_3501() {
             r#"{"id":1,"dance":{}}"#,
             r#"{"id":1,"PING":{}}"#,
             r#"{"id":1,"ping":null}"#,
-        ] {
-            expect_bad_request(server, &mut other, message).await;
-        }
-        other.leave().await;
-        expect_nobody(server, "news").await;
+        ];
+        expect_bad_requests(server, &messages).await;
     });
 }
 
 #[test]
 fn a_value_of_a_wrong_type_disconnects_with_3501() {
     serve(Plan::new().everything(), async |server| {
-        let mut other = Client::connected(server).await;
-        for message in [
+        let messages = [
             r#"{"id":"1","ping":{}}"#,
             r#"{"id":null,"ping":{}}"#,
             r#"{"id":1.5,"ping":{}}"#,
@@ -80,26 +86,21 @@ fn a_value_of_a_wrong_type_disconnects_with_3501() {
             r#"{"id":1,"history":{"channel":"a","limit":2147483648}}"#,
             r#"{"id":1,"history":{"channel":"a","since":1}}"#,
             r#"{"id":1,"refresh":{"token":[]}}"#,
-        ] {
-            expect_bad_request(server, &mut other, message).await;
-        }
-        other.leave().await;
-        expect_nobody(server, "news").await;
+        ];
+        expect_bad_requests(server, &messages).await;
     });
 }
 
 #[test]
 fn an_array_in_the_place_of_an_object_disconnects_with_3501() {
     serve(Plan::new().everything(), async |server| {
-        let mut other = Client::connected(server).await;
-        for message in [
+        let messages = [
             r#"{"id":1,"ping":[]}"#,
             r#"{"id":1,"subscribe":["a"]}"#,
             r#"{"id":1,"rpc":["method",{}]}"#,
             "[1,null,null,null,null,null,null,null,{},null,null,null,null]",
-        ] {
-            expect_bad_request(server, &mut other, message).await;
-        }
+        ];
+        expect_bad_requests(server, &messages).await;
     });
 }
 
