@@ -40,6 +40,8 @@ mod centrifuge;
 mod channel;
 pub mod codec;
 mod connection_id;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod deadline;
 mod descriptors;
 mod ended;
@@ -68,8 +70,8 @@ pub use descriptors::raise_descriptor_limit;
 pub use ended::Ended;
 pub use environment::{Environment, EnvironmentError};
 pub use hooks::{
-    Call, Connected, Connecting, Grant, HookError, HookResult, Hooks, Publishing, Readable, Reading, Refusal,
-    Rejection, Socket, Subscribing,
+    Calling, Connected, Connecting, Grant, HookError, HookResult, Hooks, Publishing, Readable, Reading,
+    Refusal, Rejection, Socket, Subscribing,
 };
 pub use hub::{Content, History, HistoryQuery, Hub, HubError, HubStartError, PresenceStats, Target, Verb};
 pub use identity::Identity;

@@ -12,10 +12,13 @@ pub struct Epoch(NonZeroU64);
 
 /// A position in a channel's stream: everything up to `offset` has been seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "contract", derive(ts_rs::TS))]
 pub struct Position {
     /// The life of the stream.
+    #[cfg_attr(feature = "contract", ts(type = "string"))]
     pub epoch: Epoch,
     /// The offset of the last publication seen; 0 before the first. Offsets grow by 1.
+    #[cfg_attr(feature = "contract", ts(type = "number"))]
     pub offset: u64,
 }
 

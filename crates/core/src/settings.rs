@@ -18,6 +18,9 @@ pub struct Settings {
     pub limits: Limits,
     /// What channels can do. Default: clients may use none.
     pub namespaces: Namespaces,
+    /// The id of the front-end build that is served, which pages compare with their own: see
+    /// `Contract::on_connecting`. Default: none, as in development, where pages are kept up to date otherwise.
+    pub build: Option<String>,
     /// What makes the tokens genuine that clients of the protocol connect and subscribe with. Default: none is.
     pub tokens: TokenKeys,
     /// Which pages may open a socket. Default: the server's own.
@@ -74,6 +77,7 @@ impl Default for Settings {
             workers: cores.min(Self::MAX_WORKERS),
             limits: Limits::default(),
             namespaces: Namespaces::default(),
+            build: None,
             tokens: TokenKeys::default(),
             origins: OriginPolicy::default(),
             hosts: HostPolicy::default(),

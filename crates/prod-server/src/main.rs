@@ -29,13 +29,14 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     let descriptors = raise_descriptor_limit();
     let listeners = listen(&settings.host, settings.port)?;
     announce(&settings, &assets, descriptors, &listeners)?;
-    let server = Server::new(server_settings(&settings, &environment), listeners)?;
+    let server = Server::new(server_settings(&settings, &environment, &assets), listeners)?;
     Ok(duplex_app::serve(server, &environment, move || assets.route()).await?)
 }
 
-/// A preview answers to the names of this machine only.
-fn server_settings(settings: &Settings, environment: &Environment) -> duplex_core::Settings {
-    let shared = duplex_core::Settings::from_environment(environment);
+/// Pages are told which build is served. A preview answers to the names of this machine only.
+fn server_settings(settings: &Settings, environment: &Environment, assets: &Assets) -> duplex_core::Settings {
+    let mut shared = duplex_core::Settings::from_environment(environment);
+    shared.build = assets.build().map(str::to_owned);
     if settings.preview { shared.local(environment) } else { shared }
 }
 
@@ -49,6 +50,9 @@ fn announce(
 ) -> anyhow::Result<()> {
     let mode = if settings.preview { "preview, for this machine only" } else { "production" };
     log::info!("{mode}: {}", settings.directory.display());
+    if let Some(build) = assets.build() {
+        log::info!("build {build}");
+    }
     log::info!("{} files, {} KiB in memory", assets.files(), assets.bytes_in_memory().div_ceil(1024));
     match descriptors {
         Some(limit) => log::info!("at most {limit} open descriptors"),

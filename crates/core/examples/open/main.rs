@@ -8,7 +8,7 @@ use std::time::Duration;
 use actix_web::{App, HttpResponse, http::header, web};
 use clap::Parser;
 use duplex_core::{
-    Call, ErrorCode, Grant, HookResult, Hooks, JoinLeave, Json, Limits, Message, Namespace, Namespaces,
+    Calling, ErrorCode, Grant, HookResult, Hooks, JoinLeave, Json, Limits, Message, Namespace, Namespaces,
     Publishing, Reading, Recovery, Rejection, Server, Settings, Socket, Subscribing, TokenKeys,
     centrifuge_socket, listen,
 };
@@ -44,9 +44,9 @@ impl Hooks for Open {
         Ok(())
     }
 
-    async fn on_call(&self, _: &Socket, call: Call) -> Result<Json, Rejection> {
-        match call.method.as_str() {
-            "echo" => Ok(call.data),
+    async fn on_call(&self, _: &Socket, calling: Calling) -> Result<Json, Rejection> {
+        match calling.method.as_str() {
+            "echo" => Ok(calling.data),
             _ => Err(ErrorCode::NOT_AVAILABLE.into()),
         }
     }

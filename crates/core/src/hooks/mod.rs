@@ -13,7 +13,7 @@ use actix_web::HttpRequest;
 pub use self::{
     refusal::Refusal,
     rejection::Rejection,
-    request::{Call, Connected, Connecting, Grant, Publishing, Readable, Reading, Subscribing},
+    request::{Calling, Connected, Connecting, Grant, Publishing, Readable, Reading, Subscribing},
     socket::Socket,
 };
 pub(crate) use self::{
@@ -35,7 +35,7 @@ pub type HookResult = Result<(), HookError>;
 /// ```
 /// use actix_web::HttpRequest;
 /// use duplex_core::{
-///     Call, ErrorCode, Grant, Hooks, Identity, Json, Publishing, Refusal, Rejection, Socket, Subscribing,
+///     Calling, ErrorCode, Grant, Hooks, Identity, Json, Publishing, Refusal, Rejection, Socket, Subscribing,
 /// };
 ///
 /// struct Rooms;
@@ -54,8 +54,8 @@ pub type HookResult = Result<(), HookError>;
 ///         if publishing.subscribed { Ok(publishing.data) } else { Err(ErrorCode::PERMISSION_DENIED.into()) }
 ///     }
 ///
-///     async fn on_call(&self, socket: &Socket, call: Call) -> Result<Json, Rejection> {
-///         match call.method.as_str() {
+///     async fn on_call(&self, socket: &Socket, calling: Calling) -> Result<Json, Rejection> {
+///         match calling.method.as_str() {
 ///             "whoami" => Ok(Json::new(&socket.identity().user_id())?),
 ///             _ => Err(ErrorCode::METHOD_NOT_FOUND.into()),
 ///         }
@@ -141,8 +141,12 @@ pub trait Hooks: Send + Sync + 'static {
     }
 
     /// A client calls the application (RPC), and gets what the hook returns. By default there is nothing to call.
-    fn on_call(&self, socket: &Socket, call: Call) -> impl Future<Output = Result<Json, Rejection>> + Send {
-        let _ = (socket, call);
+    fn on_call(
+        &self,
+        socket: &Socket,
+        calling: Calling,
+    ) -> impl Future<Output = Result<Json, Rejection>> + Send {
+        let _ = (socket, calling);
         ready(Err(ErrorCode::NOT_AVAILABLE.into()))
     }
 

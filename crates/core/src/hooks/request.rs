@@ -83,7 +83,7 @@ pub enum Readable {
 /// A client calls the application.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-pub struct Call {
+pub struct Calling {
     /// The name of the call.
     pub method: String,
     /// Its parameters; `null` where there are none.

@@ -18,8 +18,8 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 use tokio::{runtime, sync::oneshot};
 
 use super::{
-    Call, Connected, Connecting, Grant, HookResult, Hooks, Publishing, Reading, Refusal, Rejection, Socket,
-    Subscribing,
+    Calling, Connected, Connecting, Grant, HookResult, Hooks, Publishing, Reading, Refusal, Rejection,
+    Socket, Subscribing,
 };
 use crate::{Ended, Identity, Json, Limits, Message};
 
@@ -187,7 +187,7 @@ pub(crate) trait ErasedHooks: Send + Sync {
     fn on_subscribe<'a>(&'a self, socket: &'a Socket, ask: Subscribing) -> Decision<'a, Grant>;
     fn on_publish<'a>(&'a self, socket: &'a Socket, ask: Publishing) -> Decision<'a, Json>;
     fn on_read<'a>(&'a self, socket: &'a Socket, ask: Reading) -> Decision<'a, ()>;
-    fn on_call<'a>(&'a self, socket: &'a Socket, ask: Call) -> Decision<'a, Json>;
+    fn on_call<'a>(&'a self, socket: &'a Socket, ask: Calling) -> Decision<'a, Json>;
 }
 
 /// What a hook says to a client's command. It is part of a larger future, which is what [`HookRunner::start`] runs.
@@ -226,7 +226,7 @@ impl<H: Hooks> ErasedHooks for H {
         Box::pin(Hooks::on_read(self, socket, ask))
     }
 
-    fn on_call<'a>(&'a self, socket: &'a Socket, ask: Call) -> Decision<'a, Json> {
+    fn on_call<'a>(&'a self, socket: &'a Socket, ask: Calling) -> Decision<'a, Json> {
         Box::pin(Hooks::on_call(self, socket, ask))
     }
 }

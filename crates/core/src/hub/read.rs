@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
 use super::{History, HistoryQuery, Hub, HubError, channels::Presence, stream::ReadLimits};
-use crate::{BadChannel, Channel, ClientInfo};
+use crate::{BadChannel, Channel, ClientInfo, Position};
 
 /// How many are in a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,16 @@ impl Hub {
             query,
             ReadLimits { publications: usize::MAX, bytes: usize::MAX },
         )
+    }
+
+    /// Where a channel's stream is: what to tell a client that is about to read the channel's state from elsewhere, such
+    /// as a database, *before* it is read. The client subscribes from there, and gets what was published meanwhile.
+    ///
+    /// # Errors
+    /// As for [`history`](Self::history).
+    pub async fn position(&self, channel: &str) -> Result<Position, HubError> {
+        let nothing = HistoryQuery { limit: Some(0), ..HistoryQuery::default() };
+        Ok(self.history(channel, &nothing).await?.top)
     }
 
     pub(crate) fn read_history(

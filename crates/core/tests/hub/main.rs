@@ -14,6 +14,8 @@ mod bad_values;
 mod client_hooks;
 mod client_lifetime;
 mod clients;
+#[cfg(feature = "contract")]
+mod contract;
 mod drain;
 mod early_bytes;
 mod floods;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use actix_web::http::header::HeaderValue;
 
 use super::asset::{Asset, Content, Variant};
+use super::build_id::build_id;
 use super::content_type::content_type;
 use super::encoding::Encoding;
 use super::request_path::segments;
@@ -32,6 +33,7 @@ pub(super) struct Index {
     places: HashMap<String, Place>,
     assets: Vec<Asset>,
     fallback: Option<Asset>,
+    pub(super) build: Option<String>,
     pub(super) files: usize,
     pub(super) bytes_in_memory: u64,
 }
@@ -68,6 +70,7 @@ impl Index {
             places: HashMap::new(),
             assets: Vec::new(),
             fallback: None,
+            build: build_id(&files)?,
             files: files.len(),
             bytes_in_memory: 0,
         };

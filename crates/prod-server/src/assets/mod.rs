@@ -14,6 +14,7 @@
 
 mod accept;
 mod asset;
+mod build_id;
 mod conditions;
 mod content;
 mod content_type;
@@ -98,6 +99,11 @@ impl Assets {
     /// Fails when there is no build, or when it has something that cannot be served safely.
     pub fn load(directory: &Path, settings: &AssetsSettings) -> Result<Assets, AssetsError> {
         Ok(Assets { index: Arc::new(Index::load(directory, settings)?) })
+    }
+
+    /// The id of the build, as its pages know it; nothing if it has none.
+    pub fn build(&self) -> Option<&str> {
+        self.index.build.as_deref()
     }
 
     /// How many files there are, compressed variants not counted.

@@ -9,7 +9,7 @@ use crate::{
         ConnectRequest, Empty, HistoryRequest, HistoryResult, Object, PresenceResult, PresenceStatsResult,
         REJECT_UNRECOVERED, Reply, RpcResult, SubscribeRequest,
     },
-    hooks::{Call, Connecting, ErasedHooks, Publishing, Reading, Rejection, Subscribing},
+    hooks::{Calling, Connecting, ErasedHooks, Publishing, Reading, Rejection, Subscribing},
     hub::{HistoryQuery, Joining, Missing, ReadLimits, Target},
 };
 
@@ -129,8 +129,8 @@ impl Context {
         Ok(Outcome::Reply(Reply::History(result)))
     }
 
-    pub(super) async fn call(self, call: Call) -> Carried {
-        let data = self.hooks.on_call(&self.socket, call).await?;
+    pub(super) async fn call(self, calling: Calling) -> Carried {
+        let data = self.hooks.on_call(&self.socket, calling).await?;
         Ok(Outcome::Reply(Reply::Rpc(RpcResult { data })))
     }
 

@@ -16,7 +16,7 @@ use crate::{
         BadCommand, Command, ConnectRequest, Empty, PublishRequest, Reply, Request, SubRefreshRequest,
         SubscribeRequest,
     },
-    hooks::{Call, HookName, Progress, Publishing, Readable, Reading, Rejection},
+    hooks::{Calling, HookName, Progress, Publishing, Readable, Reading, Rejection},
 };
 
 /// A command that is being carried out.
@@ -95,8 +95,9 @@ impl Shard {
                 Ok(self.begin(connection, id, HookName::Read, |context| context.history(reading, request)))
             }
             Request::Rpc(request) => {
-                let call = Call { method: request.method, data: request.data.unwrap_or_else(Json::null) };
-                Ok(self.begin(connection, id, HookName::Call, |context| context.call(call)))
+                let calling =
+                    Calling { method: request.method, data: request.data.unwrap_or_else(Json::null) };
+                Ok(self.begin(connection, id, HookName::Call, |context| context.call(calling)))
             }
             Request::Send(request) => {
                 let data = request.data.ok_or_else(bad_request)?;

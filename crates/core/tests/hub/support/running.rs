@@ -9,7 +9,7 @@ use std::{
 
 use actix_web::{App, HttpRequest, HttpServer, web, web::ServiceConfig};
 use duplex_core::{
-    Call, Connected, Connecting, Ended, Grant, HookResult, Hub, Identity, JoinLeave, Json, Message,
+    Calling, Connected, Connecting, Ended, Grant, HookResult, Hub, Identity, JoinLeave, Json, Message,
     Namespace, Namespaces, Publishing, Reading, Recovery, Refusal, Rejection, Server, Settings, Socket, Stop,
     Subscribing, centrifuge_socket, raw_socket,
 };
@@ -160,7 +160,7 @@ impl Plan {
         self
     }
 
-    pub(crate) fn on_call<F>(mut self, hook: impl Fn(Socket, Call) -> F + Send + Sync + 'static) -> Self
+    pub(crate) fn on_call<F>(mut self, hook: impl Fn(Socket, Calling) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<Json, Rejection>> + Send + 'static,
     {

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use actix_web::HttpRequest;
 use duplex_core::{
-    Call, Connected, Connecting, Ended, ErrorCode, Grant, HookResult, Hooks, Identity, Json, Message,
+    Calling, Connected, Connecting, Ended, ErrorCode, Grant, HookResult, Hooks, Identity, Json, Message,
     Publishing, Reading, Refusal, Rejection, Socket, Subscribing,
 };
 use futures_util::future::{BoxFuture, LocalBoxFuture};
@@ -31,7 +31,7 @@ pub(super) struct Script {
     pub(super) on_subscribe: Decide<Subscribing, Grant>,
     pub(super) on_publish: Decide<Publishing, Json>,
     pub(super) on_read: Option<Decide<Reading, ()>>,
-    pub(super) on_call: Decide<Call, Json>,
+    pub(super) on_call: Decide<Calling, Json>,
 }
 
 impl Default for Script {
@@ -159,7 +159,7 @@ impl Hooks for Scripted {
         }
     }
 
-    async fn on_call(&self, socket: &Socket, call: Call) -> Result<Json, Rejection> {
-        (self.script.on_call)(socket.clone(), call).await
+    async fn on_call(&self, socket: &Socket, calling: Calling) -> Result<Json, Rejection> {
+        (self.script.on_call)(socket.clone(), calling).await
     }
 }

@@ -1,0 +1,314 @@
+//! What a contract refuses to be, and what it looks like in TypeScript.
+
+use std::{fs, path::Path};
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+use super::*;
+use crate::{Namespace, Position, Socket};
+
+struct App;
+
+/// Declares a call of `App` that nobody makes.
+macro_rules! call {
+    ($params:ident, $name:literal, $reply:ty, $error:ty) => {
+        impl Call<App> for $params {
+            const NAME: &'static str = $name;
+            type Reply = $reply;
+            type Error = $error;
+
+            async fn answer(self, _: &Socket, _: &App) -> Result<$reply, Failure<$error>> {
+                Err(crate::ErrorCode::NOT_AVAILABLE.into())
+            }
+        }
+    };
+}
+
+/// Orders something.
+#[derive(Deserialize, TS)]
+#[expect(dead_code, reason = "only its type is of interest")]
+struct Order {
+    /// How many.
+    pieces: u32,
+    to: Address,
+}
+
+#[derive(Clone, Serialize, Deserialize, TS)]
+struct Address {
+    street: String,
+    floor: Option<i32>,
+}
+
+#[derive(Serialize, TS)]
+#[serde(tag = "type", rename_all = "snake_case")]
+#[expect(dead_code, reason = "only its type is of interest")]
+enum OrderError {
+    SoldOut { left: u32 },
+    Closed,
+}
+
+#[derive(Serialize, TS)]
+struct Receipt {
+    number: SafeInteger,
+    position: Option<Position>,
+    lines: Vec<Line>,
+}
+
+#[derive(Serialize, TS)]
+struct Line {
+    text: String,
+}
+
+call!(Order, "shop.order", Receipt, OrderError);
+
+#[derive(Deserialize, TS)]
+struct Addresses;
+
+call!(Addresses, "shop.addresses", Vec<Address>, Never);
+
+struct News;
+
+impl ChannelKind<App> for News {
+    const NAMESPACE: &'static str = "news";
+    type Publication = Address;
+    type Info = ();
+
+    fn options() -> Namespace {
+        Namespace { history_size: 7, ..Namespace::default() }
+    }
+
+    fn parse(_: &str) -> Option<Self> {
+        Some(Self)
+    }
+
+    fn name(&self) -> &'static str {
+        "all"
+    }
+}
+
+fn shop() -> Contract<App> {
+    Contract::new().call::<Order>().call::<Addresses>().channel::<News>()
+}
+
+const TYPES: &str = "\
+// Written by the server from its Rust types: change those, not this file.
+
+export type Address = { street: string, floor: number | null };
+
+export type Addresses = null;
+
+export type Line = { text: string };
+
+/** Orders something. */
+export type Order = {
+\t/** How many. */
+\tpieces: number;
+\tto: Address;
+};
+
+export type OrderError = { \"type\": \"sold_out\", left: number } | { \"type\": \"closed\" };
+
+export type Position = {
+\t/** The life of the stream. */
+\tepoch: string;
+\t/** The offset of the last publication seen; 0 before the first. Offsets grow by 1. */
+\toffset: number;
+};
+
+export type Receipt = { number: number, position: Position | null, lines: Array<Line> };
+
+/** What a page may ask of the server, by name. */
+export interface Calls {
+\t'shop.addresses': { params: Addresses; reply: Array<Address>; error: never };
+\t'shop.order': { params: Order; reply: Receipt; error: OrderError };
+}
+
+/** What is published to channels, and what others see of their subscribers, by name. */
+export interface Channels {
+\t[channel: `news:${string}`]: { publication: Address; info: null };
+}
+";
+
+#[test]
+fn the_types_of_a_contract_are_written_with_all_that_they_are_made_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let files = shop().export(directory.path()).unwrap();
+    assert_eq!(files, ["types.ts", "fingerprints.ts"].map(|name| directory.path().join(name)));
+    let types = fs::read_to_string(&files[0]).unwrap();
+    // The comment of the position is core's own, and may be worded anew.
+    assert_eq!(without_position(&types), without_position(TYPES));
+    let fingerprints = fs::read_to_string(&files[1]).unwrap();
+    for (name, fingerprint) in shop().fingerprints() {
+        assert!(fingerprints.contains(&format!("\t'{name}': '{fingerprint}',\n")), "{fingerprints}");
+    }
+}
+
+fn without_position(types: &str) -> String {
+    let is_other = |part: &&str| !part.contains("export type Position");
+    types.split("\n\n").filter(is_other).collect::<Vec<_>>().join("\n\n")
+}
+
+#[test]
+fn only_files_that_have_changed_are_written_and_no_drafts_are_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("src/contract");
+    assert_eq!(shop().export(&place).unwrap().len(), 2);
+    assert_eq!(shop().export(&place).unwrap(), Vec::<std::path::PathBuf>::new());
+    fs::write(place.join("types.ts"), "edited by hand").unwrap();
+    assert_eq!(shop().export(&place).unwrap(), [place.join("types.ts")]);
+    assert_eq!(names_in(&place), ["fingerprints.ts", "types.ts"]);
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join("taken"), "").unwrap();
+    let error = shop().export(&directory.path().join("taken")).unwrap_err();
+    assert!(error.to_string().contains("taken/types.ts"), "{error}");
+}
+
+#[test]
+fn a_contract_has_the_namespaces_of_its_channels() {
+    let namespaces = shop().namespaces();
+    let expected = crate::Namespaces::default().with("news", News::options());
+    assert_eq!(namespaces, expected);
+}
+
+#[test]
+fn a_name_may_be_there_once() {
+    let contract = shop().call::<Order>();
+    assert_eq!(contract.check(), Err(BadContract::Twice("shop.order".to_owned())));
+    let contract = shop().channel::<News>();
+    assert_eq!(contract.check(), Err(BadContract::Twice("news".to_owned())));
+    assert!(contract.export(tempfile::tempdir().unwrap().path()).is_err());
+}
+
+#[test]
+fn a_name_with_other_characters_is_refused() {
+    #[derive(Deserialize, TS)]
+    struct Odd;
+    call!(Odd, "shop@odd", (), Never);
+    let contract = shop().call::<Odd>();
+    assert_eq!(contract.check(), Err(BadContract::BadName("shop@odd".to_owned())));
+}
+
+#[test]
+fn two_types_of_one_name_are_refused() {
+    mod other {
+        use super::*;
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Line {
+            pub(super) number: u8,
+        }
+    }
+    #[derive(Deserialize, TS)]
+    struct Last;
+    call!(Last, "shop.last", other::Line, Never);
+    let contract = shop().call::<Last>();
+    assert_eq!(contract.check(), Err(BadContract::NameTaken("Line".to_owned())));
+}
+
+#[test]
+fn integers_that_javascript_would_round_are_refused_wherever_they_hide() {
+    #[derive(Serialize, TS)]
+    struct Deep {
+        map: std::collections::HashMap<String, Option<Vec<u64>>>,
+    }
+    #[derive(Deserialize, TS)]
+    struct Inside;
+    call!(Inside, "shop.inside", Vec<Deep>, Never);
+    #[derive(Deserialize, TS)]
+    struct Bare;
+    call!(Bare, "shop.bare", Vec<i64>, Never);
+
+    let inside = Contract::new().call::<Inside>().check();
+    assert_eq!(inside, Err(BadContract::LargeInteger("Deep".to_owned())));
+    let bare = Contract::new().call::<Bare>().check().unwrap_err();
+    assert!(bare.to_string().contains("SafeInteger"), "{bare}");
+}
+
+#[test]
+fn documentation_that_would_end_its_comment_is_refused() {
+    #[derive(Deserialize, TS)]
+    struct Glob {
+        /// A pattern such as src/*/mod.rs, or **/
+        #[expect(dead_code, reason = "never asked")]
+        pattern: String,
+    }
+    call!(Glob, "shop.glob", (), Never);
+    let contract = Contract::new().call::<Glob>();
+    assert_eq!(contract.check(), Err(BadContract::Comment("Glob".to_owned())));
+}
+
+/// The fingerprint of a call whose reply is `Reply`.
+macro_rules! fingerprint {
+    ($reply:ty) => {{
+        #[derive(Deserialize, TS)]
+        struct Ask;
+        call!(Ask, "ask", $reply, Never);
+        let contract = Contract::<App>::new().call::<Ask>();
+        contract.fingerprints()["ask"].to_owned()
+    }};
+}
+
+#[test]
+fn a_fingerprint_changes_with_every_type_that_is_reached_and_not_with_words_about_it() {
+    mod one {
+        use super::*;
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Answer {
+            pub(super) parts: Vec<Part>,
+        }
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Part {
+            pub(super) text: String,
+        }
+    }
+    mod documented {
+        use super::*;
+
+        /// An answer.
+        #[derive(Serialize, TS)]
+        pub(super) struct Answer {
+            /// Its parts.
+            pub(super) parts: Vec<Part>,
+        }
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Part {
+            /// What it says.
+            ///
+            /// In two paragraphs.
+            pub(super) text: String,
+        }
+    }
+    mod deeper {
+        use super::*;
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Answer {
+            pub(super) parts: Vec<Part>,
+        }
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Part {
+            pub(super) words: String,
+        }
+    }
+    let before = fingerprint!(one::Answer);
+    assert_eq!(before, fingerprint!(documented::Answer));
+    assert_ne!(before, fingerprint!(deeper::Answer));
+    assert_ne!(before, fingerprint!(Vec<one::Answer>));
+    assert_eq!(before.len(), 16);
+}
