@@ -1,23 +1,36 @@
 //! The HTTP handlers below `/api`. Any of them can push to browsers: it takes the [`Hub`] as a parameter.
 
+mod body;
+mod error;
+mod messages;
+mod session;
+#[cfg(test)]
+mod tests;
+
 use std::time::SystemTime;
 
 use actix_web::{HttpRequest, HttpResponse, Responder, web};
 use duplex_core::{Hub, HubError};
 use httpdate::fmt_http_date;
-use serde::{Deserialize, Serialize};
-
-use crate::session::Sessions;
+use serde::Serialize;
 
 /// Registers the handlers.
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
-    config.route("/test", web::get().to(test)).service(
-        web::resource("/session")
-            .route(web::get().to(current_session))
-            .route(web::post().to(sign_in))
-            .route(web::delete().to(sign_out)),
-    );
-    config.default_service(web::to(unknown));
+    config
+        .app_data(body::config())
+        .route("/test", web::get().to(test))
+        .service(
+            web::resource("/session")
+                .route(web::get().to(session::current))
+                .route(web::post().to(session::sign_in))
+                .route(web::delete().to(session::sign_out)),
+        )
+        .service(
+            web::resource("/rooms/{room}/messages")
+                .route(web::get().to(messages::list))
+                .route(web::post().to(messages::post)),
+        )
+        .default_service(web::to(unknown));
 }
 
 /// 200 while the server takes sockets, 503 while it stops: what a load balancer asks for.
@@ -50,55 +63,7 @@ fn url_of(request: &HttpRequest) -> String {
     format!("{}://{}{path}", connection.scheme(), connection.host())
 }
 
-#[derive(Serialize)]
-struct CurrentSession {
-    user: Option<String>,
-}
-
-async fn current_session(request: HttpRequest, sessions: web::Data<Sessions>) -> impl Responder {
-    web::Json(CurrentSession { user: sessions.user(&request) })
-}
-
-#[derive(Deserialize)]
-struct SignIn {
-    name: String,
-}
-
-/// Signs a visitor in under the name they give. A real application would ask for a proof here.
-async fn sign_in(form: web::Json<SignIn>, sessions: web::Data<Sessions>) -> HttpResponse {
-    let name = form.name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control) {
-        let reason = format!("a name has 1 to {MAX_NAME_CHARS} characters");
-        return HttpResponse::UnprocessableEntity().json(serde_json::json!({ "error": reason }));
-    }
-    HttpResponse::Ok().cookie(sessions.cookie(name)).json(CurrentSession { user: Some(name.to_owned()) })
-}
-
-const MAX_NAME_CHARS: usize = 64;
-
-async fn sign_out(sessions: web::Data<Sessions>) -> HttpResponse {
-    HttpResponse::NoContent().cookie(sessions.removal()).finish()
-}
-
 /// Without it, a mistyped call would get the page of the fallback.
 async fn unknown() -> HttpResponse {
     HttpResponse::NotFound().json(serde_json::json!({ "error": "there is no such call" }))
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
-
-    use super::*;
-
-    #[test]
-    fn a_host_that_makes_no_url_is_repeated_and_panics_nobody() {
-        for (host, url) in
-            [("localhost:3004", "http://localhost:3004/api/test?a=b"), ("[", "http://[/api/test?a=b")]
-        {
-            let request =
-                TestRequest::with_uri("/api/test?a=b").insert_header(("host", host)).to_http_request();
-            assert_eq!(url_of(&request), url);
-        }
-    }
 }

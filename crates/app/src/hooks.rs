@@ -1,45 +1,37 @@
 //! What happens when sockets come, speak and go.
 
-use std::{sync::Arc, time::Duration, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use actix_web::HttpRequest;
 use duplex_core::{
-    ErrorCode, Grant, HookResult, Hooks, Identity, JoinLeave, Json, Message, Namespace, Namespaces,
-    Publishing, Recovery, Refusal, Rejection, Socket, Subscribing,
+    Calling, Connected, Connecting, Grant, HookResult, Hooks, Identity, Json, Message, Publishing, Refusal,
+    Rejection, Socket, Subscribing, contract::Contract,
 };
 use httpdate::fmt_http_date;
 
-use crate::session::Sessions;
+use crate::{Application, session::Sessions};
 
-/// The demo: raw sockets are greeted, and get their text messages back; whoever is signed in may talk in rooms.
+/// The demo: raw sockets are greeted, and get their text messages back; pages call and subscribe as the contract has it.
 pub(crate) struct Demo {
     sessions: Arc<Sessions>,
-}
-
-/// What channels can do here. The rooms, `chat:lobby` and others, show who is there, and whoever was away for some
-/// minutes gets what was said meanwhile.
-pub(crate) fn namespaces() -> Namespaces {
-    let rooms = Namespace {
-        history_size: 100,
-        history_ttl: Duration::from_secs(5 * 60),
-        recovery: Recovery::Forced,
-        presence: true,
-        join_leave: JoinLeave::On,
-        ..Namespace::default()
-    };
-    Namespaces::default().with("chat", rooms)
+    contract: Contract<Application>,
+    app: Arc<Application>,
 }
 
 impl Demo {
-    pub(crate) fn new(sessions: Arc<Sessions>) -> Self {
-        Self { sessions }
+    pub(crate) fn new(
+        sessions: Arc<Sessions>,
+        contract: Contract<Application>,
+        app: Arc<Application>,
+    ) -> Self {
+        Self { sessions, contract, app }
     }
 }
 
 impl Hooks for Demo {
     /// The socket's request has the same cookies as any other.
     async fn authenticate(&self, request: &HttpRequest) -> Result<Identity, Refusal> {
-        Ok(self.sessions.user(request).map_or_else(Identity::anonymous, Identity::user))
+        Ok(self.sessions.identity(request))
     }
 
     /// Clients of the protocol are greeted as well: they have an event for messages past all channels.
@@ -59,14 +51,19 @@ impl Hooks for Demo {
         Ok(())
     }
 
-    async fn on_subscribe(&self, socket: &Socket, _: Subscribing) -> Result<Grant, Rejection> {
-        match socket.identity().user_id() {
-            Some(_) => Ok(Grant::default()),
-            None => Err(ErrorCode::UNAUTHORIZED.into()),
-        }
+    async fn on_connecting(&self, socket: &Socket, _: Connecting) -> Result<Connected, Rejection> {
+        self.contract.on_connecting(socket)
     }
 
-    async fn on_publish(&self, _: &Socket, publishing: Publishing) -> Result<Json, Rejection> {
-        if publishing.subscribed { Ok(publishing.data) } else { Err(ErrorCode::PERMISSION_DENIED.into()) }
+    async fn on_subscribe(&self, socket: &Socket, asked: Subscribing) -> Result<Grant, Rejection> {
+        self.contract.on_subscribe(socket, asked, &self.app).await
+    }
+
+    async fn on_publish(&self, socket: &Socket, asked: Publishing) -> Result<Json, Rejection> {
+        self.contract.on_publish(socket, asked, &self.app).await
+    }
+
+    async fn on_call(&self, socket: &Socket, calling: Calling) -> Result<Json, Rejection> {
+        self.contract.on_call(socket, calling, &self.app).await
     }
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::HttpRequest;
 use cookie::{Cookie, CookieJar, Key, SameSite};
-use duplex_core::Environment;
+use duplex_core::{Environment, Identity};
 use serde::{Deserialize, Serialize};
 
 const COOKIE: &str = "session";
@@ -19,11 +19,20 @@ pub(crate) struct Sessions {
     secure: bool,
 }
 
+/// What a cookie says.
 #[derive(Serialize, Deserialize)]
-struct Session {
-    user: String,
+pub(crate) struct Session {
+    /// Who is signed in.
+    pub(crate) user: String,
     /// Seconds since 1970.
     expires: u64,
+}
+
+impl Session {
+    /// Until when: a socket that is opened with the cookie does not live longer than the cookie is good for.
+    pub(crate) fn expires(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(self.expires)
+    }
 }
 
 impl Sessions {
@@ -33,13 +42,21 @@ impl Sessions {
         Self { key: key(environment.get("SESSION_SECRET")), secure }
     }
 
-    /// The signed-in user that a request's cookie names, if it is genuine and has not expired.
-    pub(crate) fn user(&self, request: &HttpRequest) -> Option<String> {
+    /// The session that a request's cookie stands for, if it is genuine and has not expired.
+    pub(crate) fn find(&self, request: &HttpRequest) -> Option<Session> {
         let mut jar = CookieJar::new();
         jar.add_original(request.cookie(COOKIE)?);
         let cookie = jar.signed(&self.key).get(COOKIE)?;
         let session: Session = serde_json::from_str(cookie.value()).ok()?;
-        (session.expires > seconds_since_1970()).then_some(session.user)
+        (session.expires > seconds_since_1970()).then_some(session)
+    }
+
+    /// Who a socket is that a request asks for, and for how long.
+    pub(crate) fn identity(&self, request: &HttpRequest) -> Identity {
+        self.find(request).map_or_else(Identity::anonymous, |session| {
+            let expires = session.expires();
+            Identity::user(session.user).with_expiry(expires)
+        })
     }
 
     /// The cookie that signs a user in.
@@ -111,12 +128,25 @@ mod tests {
     /// Sends a cookie back as a browser does: what is before the attributes, unchanged.
     fn user(sessions: &Sessions, cookie: Cookie<'static>) -> Option<String> {
         let header = ("cookie", cookie.stripped().to_string());
-        sessions.user(&TestRequest::get().insert_header(header).to_http_request())
+        let request = TestRequest::get().insert_header(header).to_http_request();
+        sessions.find(&request).map(|session| session.user)
     }
 
     #[test]
     fn a_cookie_names_its_user_to_whoever_has_the_same_secret() {
         assert_eq!(user(&sessions(), sessions().cookie("ada")).as_deref(), Some("ada"));
+    }
+
+    #[test]
+    fn a_socket_is_whoever_the_cookie_says_and_as_long_as_it_says() {
+        let nobody = sessions().identity(&TestRequest::get().to_http_request());
+        assert_eq!((nobody.user_id(), nobody.expires()), (None, None));
+
+        let cookie = ("cookie", sessions().cookie("ada").stripped().to_string());
+        let ada = sessions().identity(&TestRequest::get().insert_header(cookie).to_http_request());
+        assert_eq!(ada.user_id(), Some("ada"));
+        let left = ada.expires().unwrap().duration_since(SystemTime::now()).unwrap();
+        assert!(left > LIFETIME - Duration::from_secs(60) && left <= LIFETIME, "{left:?}");
     }
 
     #[test]

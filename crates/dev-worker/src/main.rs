@@ -1,11 +1,12 @@
 //! The development server's worker: the application, with a proxy to Vite behind its routes. Production has the same
 //! application with built assets behind it; that fallback is the only difference. `dev-server` builds it, starts it
-//! and replaces it.
+//! and replaces it; before that, it has it write the types of its calls and channels into the front end.
 
 mod orders;
 mod proxy;
 mod secret;
 mod supervisor;
+mod task;
 #[cfg(test)]
 mod tests;
 mod tunnel;
@@ -18,13 +19,26 @@ use duplex_core::{Environment, Server, Settings, raise_descriptor_limit};
 
 use crate::orders::Orders;
 use crate::proxy::Proxy;
+use crate::task::Task;
 
 fn main() -> ExitCode {
-    match Orders::receive().and_then(run) {
+    match Task::from_arguments(std::env::args_os()).and_then(perform) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("dev-worker: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(task: Task) -> anyhow::Result<()> {
+    match task {
+        Task::Serve => Orders::receive().and_then(run),
+        Task::ExportTypes(directory) => {
+            for file in duplex_app::contract().export(&directory)? {
+                println!("{}", file.display());
+            }
+            Ok(())
         }
     }
 }

@@ -21,8 +21,33 @@ pub(super) fn comment(text: &str, indent: usize) -> String {
 
 /// A declaration on one line, or with a line for each field.
 pub(super) fn declaration(text: &str) -> String {
+    let text = &without_needless_quotes(text);
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(", }", " }");
     if line.len() <= WIDTH && !line.contains("/*") { line } else { broken(text) }
+}
+
+/// serde's tags come as `"type": …`, where `type: …` is the same.
+fn without_needless_quotes(text: &str) -> String {
+    let (mut result, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(at) = rest.find(['"', '/']) {
+        let (before, from_here) = rest.split_at(at);
+        result.push_str(before);
+        let (part, behind) = match from_here {
+            comment if comment.starts_with("/*") => split_behind(comment, "*/"),
+            slash if slash.starts_with('/') => slash.split_at(1),
+            quote => quoted(quote),
+        };
+        let name = part.trim_matches('"');
+        let is_needless = part.starts_with('"') && behind.starts_with(':') && is_identifier(name);
+        result.push_str(if is_needless { name } else { part });
+        rest = behind;
+    }
+    result + rest
+}
+
+fn is_identifier(name: &str) -> bool {
+    let is_fine = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(is_fine)
 }
 
 fn broken(text: &str) -> String {
@@ -84,6 +109,10 @@ impl Writer {
                 self.at_line_start = true;
             }
             '}' => {
+                if !self.text.trim_end().ends_with(['{', ';']) {
+                    self.text.truncate(self.text.trim_end().len());
+                    self.text.push(';');
+                }
                 self.depth = self.depth.saturating_sub(1);
                 self.at_line_start = true;
                 self.write("}");
@@ -153,8 +182,7 @@ mod tests {
     fn a_union_of_objects_is_broken_in_each() {
         let long = "x".repeat(100);
         let text = format!("type A = {{ \"type\": \"a\", {long}: number, }} | {{ \"type\": \"b\" }};");
-        let lines =
-            format!("type A = {{\n\t\"type\": \"a\";\n\t{long}: number;\n}} | {{\n\t\"type\": \"b\"\n}};");
+        let lines = format!("type A = {{\n\ttype: \"a\";\n\t{long}: number;\n}} | {{\n\ttype: \"b\";\n}};");
         assert_eq!(declaration(&text), lines);
     }
 

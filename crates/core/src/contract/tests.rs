@@ -107,7 +107,7 @@ export type Order = {
 \tto: Address;
 };
 
-export type OrderError = { \"type\": \"sold_out\", left: number } | { \"type\": \"closed\" };
+export type OrderError = { type: \"sold_out\", left: number } | { type: \"closed\" };
 
 export type Position = {
 \t/** The life of the stream. */
