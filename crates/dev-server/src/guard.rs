@@ -1,6 +1,6 @@
-//! The guard: this program in a hidden mode, standing between the supervisor and a tool it runs (cargo, npm, Vite).
-//! It ends the tool's whole process group when its standard input ends, which happens when the supervisor lets go of
-//! it and just as well when the supervisor is killed.
+//! The guard: this program in a hidden mode, standing between the supervisor and a tool it runs: cargo, npm, Vite,
+//! svelte-check, and the built program while it writes types. It ends the tool's whole process group when its standard
+//! input ends, which happens when the supervisor lets go of it and just as well when the supervisor is killed.
 //!
 //! Guard and tool share one process group, made by the supervisor. Three deaths are covered: the supervisor's (end of
 //! input), the guard's (the tool asks for a signal at its parent's death, and the supervisor ends the group), and the

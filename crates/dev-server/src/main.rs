@@ -1,12 +1,15 @@
-//! `dev-server`: one command that serves the application while it is being written. It watches, builds, swaps and owns
-//! Vite; the application itself runs in `dev-worker`, so that a mistake in it never keeps this program from starting.
+//! `dev-server`: one command that serves the application while it is being written. It watches, builds, keeps the front
+//! end's types in step, swaps, and owns Vite; the application itself runs in `dev-worker`, so that a mistake in it never
+//! keeps this program from starting.
 
 #[cfg(windows)]
 compile_error!("Duplex needs Unix sockets that carry descriptors: on Windows, work inside WSL2");
 
 mod build;
+mod contract;
 mod diagnostics;
 mod executable;
+mod findings;
 mod guard;
 mod guarded;
 mod install;
@@ -16,6 +19,7 @@ mod overlay;
 mod settings;
 mod state;
 mod supervisor;
+mod svelte_check;
 mod task;
 mod terminal;
 mod tools;

@@ -11,6 +11,9 @@ use duplex_core::{Environment, EnvironmentError, HostPolicy};
 /// The port when nothing else is asked for.
 const DEFAULT_PORT: u16 = 3004;
 
+/// Where the front end is, from the repository's root.
+pub(crate) const FRONT_END: &str = "frontend";
+
 /// Serves the application while you write it.
 #[derive(Debug, Parser)]
 #[command(
@@ -18,6 +21,9 @@ const DEFAULT_PORT: u16 = 3004;
     version,
     about = "Serves the application while you write it: pages reload as you edit, Rust code is rebuilt and swapped in.",
     after_help = "\
+When Rust code is saved, it is built, writes the front end's types (frontend/src/lib/contract), and is swapped in.
+If the types have changed, svelte-check says here which pages no longer fit, and again at each save until they do.
+
 Flags win over environment variables, those over the file .env, and that over the defaults.
 
 Examples:
@@ -103,7 +109,7 @@ impl Settings {
 
     /// Where the front end's sources are.
     pub(crate) fn front_end(&self) -> PathBuf {
-        self.root.join("frontend")
+        self.root.join(FRONT_END)
     }
 }
 

@@ -12,13 +12,16 @@ use duplex_core::supervision::{Serve, ToWorker};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 
-use crate::build::Builder;
+use crate::build::{Builder, Outcome};
+use crate::contract::Contract;
 use crate::diagnostics::Problem;
 use crate::executable::Executable;
+use crate::findings::Findings;
 use crate::install::{Installation, install};
 use crate::listen::Listeners;
 use crate::settings::{Flags, Settings};
 use crate::state::{Action, Event, Run, State, Status, Timer, Tone};
+use crate::svelte_check::SvelteCheck;
 use crate::task::{StopSignal, Task};
 use crate::terminal::Terminal;
 use crate::tools::Tools;
@@ -86,6 +89,7 @@ struct Supervisor {
     terminal: Terminal,
     listeners: Listeners,
     builder: Arc<Builder>,
+    contract: Contract,
     waiting_room: WaitingRoom,
     status: watch::Sender<Status>,
     problem: watch::Sender<Option<Problem>>,
@@ -93,7 +97,9 @@ struct Supervisor {
     events: mpsc::Sender<Event>,
     /// The installation, and then Vite.
     front_end: Option<Task>,
+    /// The build, and then the export of the front end's types.
     build: Option<Task>,
+    type_check: Option<Task>,
     workers: HashMap<Run, Worker>,
 }
 
@@ -109,6 +115,7 @@ impl Supervisor {
         let waiting_room = WaitingRoom::new(status.subscribe(), settings.hosts.clone());
         Ok(Self {
             builder: Arc::new(Builder::new(tools.cargo, settings.root.clone(), terminal)),
+            contract: Contract::new(settings.root.clone(), terminal),
             node_version: tools.node_version,
             settings,
             terminal,
@@ -120,6 +127,7 @@ impl Supervisor {
             events,
             front_end: None,
             build: None,
+            type_check: None,
             workers: HashMap::new(),
         })
     }
@@ -164,6 +172,9 @@ impl Supervisor {
                 Action::StartWorker(run, program) => self.start_worker(run, program),
                 Action::Retire(run) => self.tell(run, &ToWorker::Retire),
                 Action::Kill(run) => drop(self.workers.remove(&run)),
+                Action::CheckTypes(run) => self.check_types(run),
+                Action::EndTypeCheck => self.end_type_check(),
+                Action::List(findings) => self.list(&findings),
                 Action::Show(problem) => drop(self.problem.send_replace(problem)),
                 Action::Serving(true) => self.waiting_room.close(),
                 Action::Serving(false) => self.waiting_room.open(self.listeners.sockets())?,
@@ -210,14 +221,40 @@ impl Supervisor {
     }
 
     fn build(&mut self, run: Run) {
-        let builder = Arc::clone(&self.builder);
+        let (builder, contract) = (Arc::clone(&self.builder), self.contract.clone());
         let (events, previous) = (self.events.clone(), self.build.take());
         self.build = Some(Task::spawn(async move |mut stop: StopSignal| {
             stop_previous(previous).await;
-            if let Some(outcome) = builder.build(run, &mut stop, &events).await {
+            let outcome = match builder.build(run, &mut stop, &events).await {
+                Some(Outcome::Built(program)) => contract.export(program, run, &mut stop, &events).await,
+                broken_or_stopped => broken_or_stopped,
+            };
+            if let Some(outcome) = outcome {
                 let _ = events.send(Event::BuildEnded(run, outcome)).await;
             }
         }));
+    }
+
+    fn check_types(&mut self, run: Run) {
+        let (root, terminal, events) = (self.settings.root.clone(), self.terminal, self.events.clone());
+        let check = SvelteCheck { run, root, terminal, events };
+        let previous = self.type_check.take();
+        self.type_check = Some(Task::spawn(async move |mut stop: StopSignal| {
+            stop_previous(previous).await;
+            check.run(&mut stop).await;
+        }));
+    }
+
+    /// The task that ends it takes its place, so that the next one, and the end of the run, wait until it is gone.
+    fn end_type_check(&mut self) {
+        let previous = self.type_check.take();
+        self.type_check = Some(Task::spawn(async move |_| stop_previous(previous).await));
+    }
+
+    fn list(&self, findings: &Findings) {
+        for line in findings.lines() {
+            self.terminal.tool("svelte-check", &line);
+        }
     }
 
     fn start_worker(&mut self, run: Run, program: Arc<Executable>) {
@@ -276,7 +313,8 @@ impl Supervisor {
         }
     }
 
-    /// Stops in order: workers, so that their sockets are closed properly, then Vite, then what is being built.
+    /// Stops in order: workers, so that their sockets are closed properly, then Vite, then what is being built or
+    /// checked.
     async fn stop(&mut self) {
         self.terminal.say("stopping");
         self.workers.retain(|_, worker| worker.serves());
@@ -293,6 +331,7 @@ impl Supervisor {
         let _ = tokio::time::timeout(STOP_LIMIT, all_ended).await;
         stop_previous(self.front_end.take()).await;
         stop_previous(self.build.take()).await;
+        stop_previous(self.type_check.take()).await;
         self.terminal.say("stopped");
     }
 }

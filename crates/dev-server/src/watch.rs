@@ -252,6 +252,7 @@ mod tests {
             "crates/app/src/4913",
             "frontend/package.json",
             "frontend/src/a.svelte",
+            "frontend/src/lib/contract/types.ts",
             "../elsewhere/Cargo.toml",
         ];
         for path in without_effect {

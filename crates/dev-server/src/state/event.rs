@@ -6,9 +6,11 @@ use std::time::Duration;
 use crate::build::Outcome;
 use crate::diagnostics::Problem;
 use crate::executable::Executable;
+use crate::findings::Findings;
 use crate::watch::Changes;
 
-/// Numbers every build, every worker and every run of Vite, so that news of an earlier one is recognised as such.
+/// Numbers every build, every worker, and every run of Vite and of svelte-check, so that news of an earlier one is
+/// recognised as such.
 pub(crate) type Run = u64;
 
 /// Something happened.
@@ -28,12 +30,20 @@ pub(crate) enum Event {
     ViteEnded(Run, String),
     /// The build is busy with this.
     Building(Run, String),
+    /// These files of the front end's types were written. Not with a run: whichever build did it, they are there now.
+    TypesWritten(Vec<String>),
     /// The build is over.
     BuildEnded(Run, Outcome),
     /// The worker accepts connections.
     WorkerReady(Run, u32),
     /// The worker is gone, or could not be started.
     WorkerEnded(Run, String),
+    /// The front end was checked against the types, and this was found.
+    TypesChecked(Run, Findings),
+    /// The type check ended without having been asked to.
+    TypeCheckEnded(Run, String),
+    /// There is no svelte-check among the packages.
+    TypeCheckMissing(Run),
     /// A time asked for has come.
     Due(Timer),
 }
@@ -58,7 +68,7 @@ pub(crate) enum Action {
     Install,
     /// Start Vite.
     StartVite(Run),
-    /// Stop a build that is under way, and build.
+    /// Stop a build that is under way, build, and write the front end's types.
     Build(Run),
     /// Start a worker.
     StartWorker(Run, Arc<Executable>),
@@ -66,6 +76,12 @@ pub(crate) enum Action {
     Retire(Run),
     /// End a worker at once.
     Kill(Run),
+    /// Stop a type check that is under way, and start another. It goes on until it is ended.
+    CheckTypes(Run),
+    /// End the type check.
+    EndTypeCheck,
+    /// List what is wrong in the terminal.
+    List(Findings),
     /// Show a problem in the browser, or that there is none.
     Show(Option<Problem>),
     /// Whether a worker serves: if not, callers are shown the waiting page.

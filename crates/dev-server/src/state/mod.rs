@@ -2,14 +2,15 @@
 //! touches a process, a file or a clock.
 //!
 //! The rules: what is served is always the last program that became ready; the next one is started only when no build
-//! is under way, so that it is made from the latest sources; a problem stays on the pages until the latest sources are
-//! being served.
+//! is under way, so that it is made from the latest sources, and only after it has written the front end's types; a
+//! problem stays on the pages until the latest sources are being served.
 
 mod backoff;
 mod event;
 mod status;
 #[cfg(test)]
 mod tests;
+mod type_check;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::build::Outcome;
 use crate::diagnostics::Problem;
 use crate::executable::Executable;
 use crate::state::backoff::Backoff;
+use crate::state::type_check::TypeCheck;
 use crate::terminal::seconds;
 use crate::watch::Changes;
 
@@ -52,6 +54,7 @@ pub(crate) struct State {
     starting: Option<Worker>,
     serving: Option<Worker>,
     worker_backoff: Backoff,
+    type_check: TypeCheck,
     announced: bool,
 }
 
@@ -118,6 +121,7 @@ impl State {
             starting: None,
             serving: None,
             worker_backoff: Backoff::default(),
+            type_check: TypeCheck::default(),
             announced: false,
         };
         let mut actions = vec![Action::Serving(false), Action::Install];
@@ -136,12 +140,17 @@ impl State {
             Event::ViteListening(run) => self.vite_listening(run, now),
             Event::ViteEnded(run, how) => self.vite_ended(run, &how, now, &mut actions),
             Event::Building(run, doing) => self.building(run, doing),
+            Event::TypesWritten(files) => self.types_written(&files, &mut actions),
             Event::BuildEnded(run, outcome) => self.build_ended(run, outcome, &mut actions),
             Event::WorkerReady(run, process) => self.worker_ready(run, process, now, &mut actions),
             Event::WorkerEnded(run, how) => self.worker_ended(run, &how, now, &mut actions),
+            Event::TypesChecked(run, findings) => self.types_checked(run, findings, &mut actions),
+            Event::TypeCheckEnded(run, how) => self.type_check_ended(run, &how, &mut actions),
+            Event::TypeCheckMissing(run) => self.type_check_missing(run, &mut actions),
             Event::Due(timer) => self.due(timer, now, &mut actions),
         }
         self.start_wanted_worker(now, &mut actions);
+        self.start_wanted_type_check(&mut actions);
         self.announce(&mut actions);
         self.show(&mut actions);
         actions
@@ -287,6 +296,8 @@ impl State {
 
     fn install(&mut self, now: Instant, actions: &mut Vec<Action>) {
         self.front_end = FrontEnd::Installing { since: now };
+        // Its own packages may be about to change.
+        self.put_type_check_off(actions);
         actions.push(Action::Install);
     }
 
@@ -298,6 +309,7 @@ impl State {
         self.problems.packages = None;
         if took.is_some() {
             self.vite_backoff.reset();
+            self.look_for_type_check_again();
         }
         self.start_vite(now, actions);
     }

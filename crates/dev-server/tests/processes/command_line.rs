@@ -75,7 +75,9 @@ fn a_port_that_is_no_number_is_named() {
 fn help_teaches_and_hides_what_is_not_for_people() {
     let output = dev_server().arg("--help").output().unwrap();
     let text = String::from_utf8_lossy(&output.stdout);
-    for part in ["--port", "--host", "--open", "--strict-port", "3004", ".env", "Examples", "Ctrl-C"] {
+    for part in
+        ["--port", "--host", "--open", "--strict-port", "3004", ".env", "svelte-check", "Examples", "Ctrl-C"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     assert!(!text.to_lowercase().contains("guard"), "{text}");

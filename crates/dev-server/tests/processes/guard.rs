@@ -5,15 +5,14 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 #[cfg(target_os = "linux")]
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
 
+use crate::strays::{MARKER, new_run, processes_of};
+
 /// What a run may take to be gone, however it ended.
 const LIMIT: Duration = Duration::from_secs(5);
-
-const MARKER: &str = "DUPLEX_TEST_RUN";
 
 /// A guard and the shell script it guards.
 struct Guarded {
@@ -26,8 +25,7 @@ struct Guarded {
 
 impl Guarded {
     fn start(script: &str) -> Self {
-        static RUNS: AtomicU32 = AtomicU32::new(0);
-        let run = format!("{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+        let run = new_run();
         let mut guard = Command::new(env!("CARGO_BIN_EXE_dev-server"))
             .args(["guard", "--", "sh", "-c", script])
             .env(MARKER, &run)
@@ -66,22 +64,6 @@ impl Guarded {
         assert!(started.elapsed() < LIMIT, "gone only after {:?}", started.elapsed());
         assert_eq!(processes_of(&self.run), Vec::<String>::new());
     }
-}
-
-/// The processes that carry the run's marker, where the system tells. One that has ended and waits for its parent to
-/// notice has no environment any more.
-fn processes_of(run: &str) -> Vec<String> {
-    let marker = format!("{MARKER}={run}");
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let carries = |path: &std::path::Path| {
-        let environment = std::fs::read(path.join("environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == marker.as_bytes())
-    };
-    processes
-        .map(|entry| entry.path())
-        .filter(|path| carries(path))
-        .map(|path| path.display().to_string())
-        .collect()
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The decisions, told as stories.
 
+mod type_check;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -45,7 +47,10 @@ impl Story {
     }
 
     fn vite_up(&mut self) {
-        self.on(Event::Installed(None));
+        self.on(Event::Installed(None)).vite_listens();
+    }
+
+    fn vite_listens(&mut self) {
         let run = self.find(|action| match action {
             Action::StartVite(run) => Some(*run),
             _ => None,
