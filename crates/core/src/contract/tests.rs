@@ -150,6 +150,38 @@ fn without_position(types: &str) -> String {
 }
 
 #[test]
+fn generic_and_recursive_types_are_written_once() {
+    #[derive(Serialize, TS)]
+    struct Listing<T> {
+        items: Vec<T>,
+    }
+    #[derive(Serialize, TS)]
+    struct Tree {
+        value: (u8, Option<Line>),
+        children: Vec<Tree>,
+    }
+    #[derive(Deserialize, TS)]
+    struct Trees;
+    call!(Trees, "trees", Listing<Tree>, Never);
+    #[derive(Deserialize, TS)]
+    struct Lines;
+    call!(Lines, "lines", Listing<Line>, Never);
+
+    let directory = tempfile::tempdir().unwrap();
+    Contract::new().call::<Trees>().call::<Lines>().export(directory.path()).unwrap();
+    let types = fs::read_to_string(directory.path().join("types.ts")).unwrap();
+    for line in [
+        "export type Listing<T> = { items: Array<T> };\n",
+        "export type Tree = { value: [number, Line | null], children: Array<Tree> };\n",
+        "export type Line = { text: string };\n",
+        "\t'trees': { params: Trees; reply: Listing<Tree>; error: never };\n",
+        "\t'lines': { params: Lines; reply: Listing<Line>; error: never };\n",
+    ] {
+        assert_eq!(types.matches(line).count(), 1, "{line}{types}");
+    }
+}
+
+#[test]
 fn only_files_that_have_changed_are_written_and_no_drafts_are_left() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("src/contract");

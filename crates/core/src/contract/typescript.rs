@@ -90,9 +90,9 @@ impl Declarations {
 
 impl TypeVisitor for Declarations {
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        // Only types that are derived have a place in a file; the others are spelt out where they are used.
-        let is_declared = T::output_path().is_some();
-        if !is_declared || self.declare::<T>() {
+        // Only types that are derived have a declaration. The others, such as `Vec`, are spelt out where they are used,
+        // and made of their generics alone.
+        if T::output_path().is_some() && self.declare::<T>() {
             T::visit_dependencies(self);
         }
         T::visit_generics(self);
