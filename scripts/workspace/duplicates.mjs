@@ -17,6 +17,10 @@ export const KNOWN = {
 	'crypto-common': { versions: ['0.1', '0.2'], reason: COOKIE },
 	digest: { versions: ['0.10', '0.11'], reason: COOKIE },
 	getrandom: { versions: ['0.2', '0.4'], reason: COOKIE },
+	hashbrown: {
+		versions: ['0.16', '0.17'],
+		reason: 'sqlx keeps the generation before that of indexmap'
+	},
 	http: {
 		versions: ['0.2', '1'],
 		reason: 'awc speaks http 0.2, and asks actix-tls for URIs, which are of http 1'

@@ -18,6 +18,7 @@ use serde::Serialize;
 pub(crate) fn routes(config: &mut web::ServiceConfig) {
     config
         .app_data(body::config())
+        .app_data(messages::query_config())
         .route("/test", web::get().to(test))
         .service(
             web::resource("/session")

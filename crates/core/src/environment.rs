@@ -31,6 +31,8 @@ use std::str::FromStr;
 #[derive(Clone, Default)]
 pub struct Environment {
     variables: BTreeMap<String, String>,
+    /// Where the file is, or would be; empty for the working directory.
+    folder: PathBuf,
 }
 
 /// Why a setting could not be read.
@@ -86,7 +88,8 @@ impl Environment {
             .map_err(|line| EnvironmentError::Malformed { path: env_file.to_owned(), line })?;
         let process = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Ok(merge(file, process))
+        let folder = env_file.parent().unwrap_or(Path::new("")).to_owned();
+        Ok(Environment { folder, ..merge(file, process) })
     }
 
     /// Gives a variable a value if it has none.
@@ -117,6 +120,21 @@ impl Environment {
         Ok(Some(parsed))
     }
 
+    /// The value of a variable as a path, or `default`. A relative one leads from the folder of the `.env` file,
+    /// wherever the program is started from.
+    ///
+    /// ```
+    /// use std::path::Path;
+    /// use duplex_core::Environment;
+    ///
+    /// let environment = Environment::read(Path::new("/srv/shop/.env"))?;
+    /// assert_eq!(environment.path("SHOP_FILE", "data/shop.db"), Path::new("/srv/shop/data/shop.db"));
+    /// # Ok::<(), duplex_core::EnvironmentError>(())
+    /// ```
+    pub fn path(&self, name: &str, default: &str) -> PathBuf {
+        self.folder.join(self.get(name).unwrap_or(default))
+    }
+
     /// All variables whose name starts with `prefix`, in the order of their names. Empty ones are included,
     /// because they mean something to the page that asked for them.
     pub fn iter<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -129,7 +147,7 @@ impl Environment {
 
 impl FromIterator<(String, String)> for Environment {
     fn from_iter<I: IntoIterator<Item = (String, String)>>(variables: I) -> Environment {
-        Environment { variables: variables.into_iter().collect() }
+        Environment { variables: variables.into_iter().collect(), folder: PathBuf::new() }
     }
 }
 
@@ -149,7 +167,7 @@ fn merge(
             variables.insert(name, value);
         }
     }
-    Environment { variables }
+    Environment { variables, ..Environment::default() }
 }
 
 /// Parses a `.env` file, or says which line is wrong.
@@ -221,7 +239,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn file(contents: &str) -> Environment {
-        Environment { variables: parse_file(contents.into()).unwrap() }
+        Environment { variables: parse_file(contents.into()).unwrap(), ..Environment::default() }
     }
 
     fn faulty_line(contents: impl Into<Vec<u8>>) -> usize {

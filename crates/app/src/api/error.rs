@@ -34,6 +34,10 @@ impl ApiError {
     fn later(status: StatusCode, error: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(status, error) }
     }
+
+    fn try_again() -> Self {
+        Self::later(StatusCode::SERVICE_UNAVAILABLE, "try again", Duration::from_secs(1))
+    }
 }
 
 impl From<SendError> for ApiError {
@@ -59,12 +63,6 @@ impl From<ChatError> for ApiError {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
             }
         }
-    }
-}
-
-impl ApiError {
-    fn try_again() -> Self {
-        Self::later(StatusCode::SERVICE_UNAVAILABLE, "try again", Duration::from_secs(1))
     }
 }
 

@@ -27,6 +27,11 @@ pub(super) struct Range {
     before: Option<String>,
 }
 
+/// How queries are read; for the scope of the handlers.
+pub(super) fn query_config() -> web::QueryConfig {
+    web::QueryConfig::default().error_handler(|error, _| ApiError::invalid(error.to_string()).into())
+}
+
 /// Says something in a room: 201 with the message. One that is sent again gets the same answer again.
 pub(super) async fn post(
     request: HttpRequest,

@@ -22,11 +22,6 @@ impl RoomName {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
-
-    /// The channel of the room, to which its messages are published.
-    pub(crate) fn channel(&self) -> String {
-        format!("chat:{self}")
-    }
 }
 
 impl FromStr for RoomName {
@@ -77,7 +72,6 @@ mod tests {
     fn in_json_it_is_a_checked_string() {
         let room: RoomName = serde_json::from_str("\"lobby\"").unwrap();
         assert_eq!(serde_json::to_string(&room).unwrap(), "\"lobby\"");
-        assert_eq!(room.channel(), "chat:lobby");
         let error = serde_json::from_str::<RoomName>("\"Lobby\"").unwrap_err().to_string();
         assert!(error.starts_with("a room's name has 1 to 32 of"), "{error}");
     }

@@ -9,8 +9,7 @@ use super::{Database, DatabaseError, migrations, pools};
 /// The variable that says where the database is.
 const VARIABLE: &str = "DATABASE_FILE";
 
-/// Where it is by default, from the working directory: that of the development server is the repository. The folder
-/// is one that nobody watches for changes.
+/// Where it is by default, from the folder of the `.env` file. It is in a folder that nobody watches for changes.
 const DEFAULT: &str = "data/duplex.sqlite";
 
 /// A database that has been opened, and may have the schema of an older program.
@@ -25,7 +24,7 @@ impl DatabaseFile {
     /// # Errors
     /// [`DatabaseError::Folder`] and [`DatabaseError::Open`].
     pub(crate) async fn from_environment(environment: &Environment) -> Result<Self, DatabaseError> {
-        Self::open(Path::new(environment.get(VARIABLE).unwrap_or(DEFAULT))).await
+        Self::open(&environment.path(VARIABLE, DEFAULT)).await
     }
 
     /// Opens a file.

@@ -4,8 +4,8 @@
 //! Three rules:
 //!
 //! 1. **The program before must be able to live with it.** While a server is replaced, the old one works on the file that
-//!    the new one has changed already. So add tables, indices, and columns that are null or have a default; let a
-//!    program that needs a column no longer be everywhere before a later migration drops it.
+//!    the new one has changed already. So add tables, indices, and columns that are null or have a default, and drop
+//!    something only when the program before has stopped using it.
 //! 2. **What has been applied is not edited.** A database keeps the text of its migrations, and a program that has
 //!    another one refuses to start.
 //! 3. **It is applied whole or not at all**, inside a transaction, together with all others that are due. So it has no
@@ -111,7 +111,7 @@ async fn take(migration: &Migration, connection: &mut SqliteConnection) -> Resul
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::database::DatabaseFile;
+    use crate::database::pools;
 
     const FIRST: Migration =
         Migration { number: 1, name: "first", sql: "CREATE TABLE a (b); INSERT INTO a VALUES (1);" };
@@ -128,7 +128,7 @@ mod tests {
     impl Scene {
         async fn set() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let database = super::super::pools::open(&folder.path().join("test.sqlite")).await.unwrap();
+            let database = pools::open(&folder.path().join("test.sqlite")).await.unwrap();
             Self { folder, writer: database.writer().clone() }
         }
 
@@ -214,16 +214,17 @@ mod tests {
 
     #[tokio::test(flavor = "multi_thread")]
     async fn of_servers_that_start_together_one_finds_the_others_work_done() {
-        for _ in 0..10 {
-            let folder = tempfile::tempdir().unwrap();
-            let path = folder.path().join("data/test.sqlite");
-            let starts: Vec<_> = (0..4)
-                .map(|_| {
-                    let path = path.clone();
-                    tokio::spawn(async move { DatabaseFile::open(&path).await?.migrate().await })
-                })
-                .collect();
-            for start in starts {
+        const BOTH: &[Migration] = &[FIRST, SECOND];
+        for present in [&[], &BOTH[..1]].repeat(10) {
+            let scene = Scene::set().await;
+            scene.apply(present).await.unwrap();
+            let mut starts = Vec::new();
+            for _ in 0..4 {
+                let another = pools::open(&scene.folder.path().join("test.sqlite")).await.unwrap();
+                starts
+                    .push(async move { apply_these(BOTH, another.writer(), Path::new("test.sqlite")).await });
+            }
+            for start in starts.into_iter().map(tokio::spawn).collect::<Vec<_>>() {
                 start.await.unwrap().unwrap();
             }
         }

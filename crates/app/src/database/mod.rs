@@ -7,4 +7,7 @@ mod migrations;
 mod pools;
 
 pub use self::error::DatabaseError;
-pub(crate) use self::{file::DatabaseFile, pools::Database};
+pub(crate) use self::{
+    file::DatabaseFile,
+    pools::{Database, is_busy},
+};

@@ -1,8 +1,11 @@
 //! The connections to the database, and what is set on each of them.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::Path,
+    time::{Duration, Instant},
+};
 
-use actix_web::rt::time::timeout;
+use actix_web::rt::time::{sleep, timeout};
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -19,6 +22,9 @@ const WRITERS: u32 = 1;
 /// ([`Limits::hook_deadline`](duplex_core::Limits)), so that it ends with an error of its own.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long to wait before a file that was locked is tried again.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// How long the end of the process waits for statements that still run.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -33,18 +39,31 @@ pub(crate) struct Database {
 pub(super) async fn open(path: &Path) -> Result<Database, sqlx::Error> {
     let options = SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
-        // Readers and the writer do not wait for each other, and several processes may have the file open.
-        .journal_mode(SqliteJournalMode::Wal)
         // With a write-ahead log, a power cut can take the latest messages, but never break the file.
         .synchronous(SqliteSynchronous::Normal)
         .busy_timeout(PATIENCE)
         .foreign_keys(true);
-    let writer = pool(WRITERS).connect_with(options.clone()).await?;
+    let writer = open_first(&options).await?;
     // A statement that writes on a connection that reads is an error here, rather than one that waits some day.
-    let readers =
-        pool(READERS).connect_lazy_with(options.create_if_missing(false).pragma("query_only", "ON"));
+    let readers = pool(READERS).connect_lazy_with(options.pragma("query_only", "ON"));
     Ok(Database { readers, writer })
+}
+
+/// Opens the connection that makes the file what it has to be. A new file's log is begun with the whole file locked,
+/// which SQLite does not wait for; so of servers that start together for the first time, one may have to try again.
+async fn open_first(options: &SqliteConnectOptions) -> Result<SqlitePool, sqlx::Error> {
+    let options = options
+        .clone()
+        .create_if_missing(true)
+        // Readers and the writer do not wait for each other, and several processes may have the file open.
+        .journal_mode(SqliteJournalMode::Wal);
+    let began = Instant::now();
+    loop {
+        match pool(WRITERS).connect_with(options.clone()).await {
+            Err(error) if is_busy(&error) && began.elapsed() < PATIENCE => sleep(PAUSE).await,
+            opened => return opened,
+        }
+    }
 }
 
 /// Connections to a local file neither age nor break, so none is tried out before it is used, or replaced.
@@ -80,6 +99,19 @@ impl Database {
     }
 }
 
+/// Whether a statement has failed because others had the database, or all connections to it, for too long.
+pub(crate) fn is_busy(error: &sqlx::Error) -> bool {
+    /// SQLITE_BUSY: the low byte of the code; the others say more.
+    const BUSY: u32 = 5;
+    match error {
+        sqlx::Error::PoolTimedOut => true,
+        sqlx::Error::Database(error) => {
+            error.code().and_then(|code| code.parse::<u32>().ok()).is_some_and(|code| code & 0xff == BUSY)
+        }
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +135,34 @@ mod tests {
             assert_eq!(pragma(pool, "PRAGMA synchronous").await, "1");
             assert_eq!(pragma(pool, "PRAGMA foreign_keys").await, "1");
             assert_eq!(pragma(pool, "PRAGMA busy_timeout").await, "5000");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_new_file_that_somebody_else_writes_to_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.sqlite");
+        let options = SqliteConnectOptions::new().filename(&path).create_if_missing(true);
+        let somebody = pool(1).connect_with(options).await.unwrap();
+        let writing = somebody.begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let mut opening = std::pin::pin!(open(&path));
+        assert!(timeout(10 * PAUSE, &mut opening).await.is_err(), "it does not wait");
+        drop(writing);
+        opening.await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn servers_can_open_a_new_file_together() {
+        for _ in 0..20 {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("chat.sqlite");
+            let opening = (0..4).map(|_| {
+                let path = path.clone();
+                tokio::spawn(async move { open(&path).await })
+            });
+            for opened in opening.collect::<Vec<_>>() {
+                opened.await.unwrap().unwrap();
+            }
         }
     }
 
