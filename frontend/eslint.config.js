@@ -6,7 +6,7 @@ import globals from 'globals';
 import typescript from 'typescript-eslint';
 
 export default defineConfig(
-	globalIgnores(['build/', '.svelte-kit/']),
+	globalIgnores(['build/', '.svelte-kit/', 'src/lib/contract/']),
 	js.configs.recommended,
 	typescript.configs.strict,
 	typescript.configs.stylistic,

@@ -2,11 +2,15 @@
 import adapter from '@sveltejs/adapter-static';
 import { sveltekit } from '@sveltejs/kit/vite';
 import { fileURLToPath } from 'node:url';
-import { defineConfig, type PluginOption } from 'vite';
+import { defineConfig, loadEnv, type PluginOption } from 'vite';
+import { buildId } from './build-id.ts';
 import { duplex } from './vite-plugin-duplex.ts';
 
 /** The servers and the pages read the same `.env`, which lies beside the folders of both. */
 const repositoryRoot = fileURLToPath(new URL('..', import.meta.url));
+
+/** What pages can see of the environment, and what the build is to be called. */
+const buildEnvironment = loadEnv('production', repositoryRoot, ['PUBLIC_', 'DUPLEX_BUILD_ID']);
 
 /** Where the finished site goes. The build script sets another place and moves the site when it is complete. */
 const buildDirectory = process.env['DUPLEX_BUILD_DIRECTORY'] ?? 'build';
@@ -24,11 +28,13 @@ const plugins: PluginOption[] = [
 			runes: ({ filename }) => (filename.includes('/node_modules/') ? undefined : true)
 		},
 		env: { dir: repositoryRoot },
+		version: { name: buildId(fileURLToPath(new URL('.', import.meta.url)), buildEnvironment) },
 		typescript: {
 			config: (config) => ({
 				...config,
 				include: [
 					...config['include'],
+					'../build-id.test.ts',
 					'../scripts/**/*.js',
 					'../scripts/**/*.ts',
 					'../eslint.config.js'
@@ -55,6 +61,30 @@ export default defineConfig({
 		rolldownOptions: { checks: { pluginTimings: false } }
 	},
 	test: {
-		include: ['src/**/*.test.ts', 'scripts/**/*.test.ts']
+		projects: [
+			{
+				extends: true,
+				test: {
+					name: 'node',
+					include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', '*.test.ts'],
+					exclude: ['src/lib/duplex/**/*.browser.test.ts']
+				}
+			},
+			{
+				// As a browser would run it, with effects, but in Node and without a document.
+				extends: true,
+				resolve: {
+					conditions: ['browser'],
+					// What `ws` has for browsers is empty.
+					alias: { ws: fileURLToPath(import.meta.resolve('ws')) }
+				},
+				test: {
+					name: 'browser',
+					include: ['src/lib/duplex/**/*.browser.test.ts'],
+					environment: './src/lib/duplex/tests/environment.ts',
+					globalSetup: './src/lib/duplex/tests/build-server.ts'
+				}
+			}
+		]
 	}
 });

@@ -2,6 +2,7 @@
 /** Chromium, and pages in it that remember what went wrong in them. */
 import { access } from 'node:fs/promises';
 import { chromium } from 'playwright-core';
+import { ChatPage } from './chat-page.js';
 import { DemoPage } from './demo-page.js';
 import { PATIENCE_MS } from './wait.js';
 
@@ -28,7 +29,7 @@ const FLAGS = [
 export class Browser {
 	/** @type {import('playwright-core').Browser} */
 	#browser;
-	/** @type {DemoPage[]} */
+	/** @type {import('./visited-page.js').VisitedPage[]} */
 	#visitors = [];
 
 	/** @param {import('playwright-core').Browser} browser */
@@ -53,20 +54,41 @@ export class Browser {
 	}
 
 	/**
-	 * Makes a visitor: a page of their own with their own cookies.
+	 * Makes a visitor of the first page, with cookies of their own.
 	 *
 	 * @param {View} [view]
 	 */
-	async visitor({ width = 1280, height = 800, colors = 'light' } = {}) {
+	async visitor(view) {
+		return this.#remember(new DemoPage(await this.#window(view)));
+	}
+
+	/**
+	 * Makes a visitor of the chat, with cookies of their own.
+	 *
+	 * @param {View} [view]
+	 */
+	async chatter(view) {
+		return this.#remember(new ChatPage(await this.#window(view)));
+	}
+
+	/**
+	 * @template {import('./visited-page.js').VisitedPage} T
+	 * @param {T} visitor
+	 */
+	#remember(visitor) {
+		this.#visitors.push(visitor);
+		return visitor;
+	}
+
+	/** @param {View} [view] */
+	async #window({ width = 1280, height = 800, colors = 'light' } = {}) {
 		const context = await this.#browser.newContext({
 			viewport: { width, height },
 			colorScheme: colors,
 			reducedMotion: 'reduce'
 		});
 		context.setDefaultTimeout(PATIENCE_MS);
-		const visitor = new DemoPage(await context.newPage());
-		this.#visitors.push(visitor);
-		return visitor;
+		return context.newPage();
 	}
 
 	close() {

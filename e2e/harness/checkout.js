@@ -44,6 +44,11 @@ export class Checkout {
 		return join(this.root, file);
 	}
 
+	/** @param {string} file */
+	read(file) {
+		return readFile(this.path(file), 'utf8');
+	}
+
 	/**
 	 * Replaces the only occurrence of a text in a file.
 	 *
@@ -66,6 +71,7 @@ export class Checkout {
 	 */
 	async write(file, content) {
 		await this.#remember(file);
+		await mkdir(dirname(this.path(file)), { recursive: true });
 		await writeFile(this.path(file), content);
 	}
 
@@ -73,6 +79,11 @@ export class Checkout {
 	async remove(file) {
 		await this.#remember(file);
 		await rm(this.path(file), { force: true });
+	}
+
+	/** Removes a folder that a program has made in the copy. @param {string} folder */
+	removeMade(folder) {
+		return rm(this.path(folder), { recursive: true, force: true });
 	}
 
 	/** Makes the front end's packages look as if they were not the right ones. */

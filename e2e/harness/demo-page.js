@@ -1,42 +1,18 @@
 // @ts-check
-/** The demo's page as a visitor sees it: its controls by their names, its log, and what must not happen in it. */
-import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
-import { until } from './wait.js';
+/** The first page as a visitor sees it: its controls by their names, and its log. */
+import { VisitedPage } from './visited-page.js';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-
-export class DemoPage {
-	/** @type {import('playwright-core').Page} */
-	page;
-	/** Errors of scripts, and what was written to the console as an error. @type {string[]} */
-	errors = [];
-	/** Everything that was written to the console, with its kind. @type {string[]} */
-	console = [];
-	/** The value that marks this load of the page. */
-	#mark = Math.random();
-
-	/** @param {import('playwright-core').Page} page */
-	constructor(page) {
-		this.page = page;
-		page.on('pageerror', (error) => this.errors.push(String(error)));
-		page.on('console', (message) => {
-			this.console.push(`${message.type()}: ${message.text()}`);
-			if (message.type() === 'error') this.errors.push(message.text());
-		});
-	}
-
+export class DemoPage extends VisitedPage {
 	get connect() {
-		return this.#button('Establish WebSocket connection');
+		return this.button('Establish WebSocket connection');
 	}
 
 	get disconnect() {
-		return this.#button('Close WebSocket connection');
+		return this.button('Close WebSocket connection');
 	}
 
 	get request() {
-		return this.#button('Request data from GET endpoint');
+		return this.button('Request data from GET endpoint');
 	}
 
 	get message() {
@@ -44,7 +20,7 @@ export class DemoPage {
 	}
 
 	get send() {
-		return this.#button('Send');
+		return this.button('Send');
 	}
 
 	get name() {
@@ -52,16 +28,11 @@ export class DemoPage {
 	}
 
 	get signIn() {
-		return this.#button('Sign in');
+		return this.button('Sign in');
 	}
 
 	get signOut() {
-		return this.#button('Sign out');
-	}
-
-	/** @param {string} name */
-	#button(name) {
-		return this.page.getByRole('button', { name, exact: true });
+		return this.button('Sign out');
 	}
 
 	/** Goes to the page and waits until it can act. @param {string} url */
@@ -70,15 +41,7 @@ export class DemoPage {
 		await this.page.waitForFunction(
 			() => document.querySelector('button:not([disabled])') !== null
 		);
-		await this.page.evaluate((mark) => Object.assign(window, { duplexMark: mark }), this.#mark);
-		return this;
-	}
-
-	/** Waits until Vite's client listens: an edit before that is one that the page never hears of. */
-	async listensToVite() {
-		await until("Vite's client to be connected", () =>
-			this.console.some((line) => line.endsWith('[vite] connected.'))
-		);
+		await this.mark();
 		return this;
 	}
 
@@ -128,68 +91,5 @@ export class DemoPage {
 	 */
 	#entries(kind, text) {
 		return this.page.locator(`[role=log] li.${kind} .text`).filter({ hasText: text });
-	}
-
-	/** Fails if the page has been loaded anew since `open`. */
-	async assertNotReloaded() {
-		const mark = await this.page.evaluate(() => Reflect.get(window, 'duplexMark'));
-		assert.equal(mark, this.#mark, 'the page has been loaded anew');
-	}
-
-	/** Fails if a script failed or complained. @param {RegExp} [expected] What it may complain about. */
-	assertNoErrors(expected) {
-		const unexpected = this.errors.filter((error) => !expected?.test(error));
-		assert.deepEqual(unexpected, []);
-	}
-
-	/** Fails if the page is wider than the window. */
-	async assertNoSidewaysScrolling() {
-		const [content, window_] = await this.page.evaluate(() => [
-			document.documentElement.scrollWidth,
-			document.documentElement.clientWidth
-		]);
-		assert.ok(
-			content !== undefined && window_ !== undefined && content <= window_,
-			`${content} > ${window_}`
-		);
-	}
-
-	/** Fails if axe finds anything to complain about. */
-	async assertAccessible() {
-		await this.page.evaluate(axe);
-		const found = await this.page.evaluate(async () => {
-			/** @type {{ run: () => Promise<{ violations: any[], passes: any[] }> }} */
-			const runner = Reflect.get(window, 'axe');
-			const { violations, passes } = await runner.run();
-			return {
-				passed: passes.length,
-				violations: violations.map(({ id, nodes }) => {
-					const parts = nodes.map((/** @type {{ html: string }} */ { html }) => html);
-					return `${id}: ${parts.join(' ')}`;
-				})
-			};
-		});
-		assert.deepEqual(found.violations, []);
-		assert.ok(found.passed > 10, 'axe looked at nothing');
-	}
-
-	/** Presses Tab until a control has the focus. @param {import('playwright-core').Locator} control */
-	async tabTo(control) {
-		for (let presses = 0; presses < 30; presses += 1) {
-			await this.page.keyboard.press('Tab');
-			if (await control.evaluate((element) => element === document.activeElement)) {
-				const visible = await control.evaluate((element) => {
-					const { outlineStyle, boxShadow } = getComputedStyle(element);
-					return outlineStyle !== 'none' || boxShadow !== 'none';
-				});
-				assert.ok(visible, 'the focus cannot be seen');
-				return;
-			}
-		}
-		assert.fail(`no way to ${control} by the Tab key`);
-	}
-
-	close() {
-		return this.page.context().close();
 	}
 }

@@ -7,18 +7,21 @@ import { PageServer } from './page-server.js';
 /** Keeps sign-ins valid over a restart. */
 const SECRET = 'only for tests, and known to everyone who reads them';
 
+/** Where the build script puts the front end. */
+const BUILD = join(ROOT, 'frontend/build');
+
 export class ProdServer extends PageServer {
 	/**
 	 * Starts the server and waits until it listens.
 	 *
 	 * @param {import('./run.js').Run} run
-	 * @param {{ preview?: boolean, port?: number }} [options]
+	 * @param {{ preview?: boolean, port?: number, assets?: string }} [options]
 	 */
-	static async start(run, { preview = false, port = 0 } = {}) {
+	static async start(run, { preview = false, port = 0, assets = BUILD } = {}) {
 		const mode = preview ? ['--preview'] : ['--host', 'localhost'];
 		const program = run.start(
 			await build('prod-server'),
-			[...mode, '--port', String(port), '--assets', join(ROOT, 'frontend/build')],
+			[...mode, '--port', String(port), '--assets', assets],
 			{ env: { SESSION_SECRET: SECRET } }
 		);
 		const [, chosen] = await program.line(/listening on http:\/\/127\.0\.0\.1:(\d+)/);

@@ -16,7 +16,7 @@ export const END_MS = 5_000;
 
 /** Settings of whoever runs the tests. They must not change what is tested. */
 const NOT_INHERITED =
-	/^(HOST|PORT|ORIGIN|SESSION_SECRET|RUST_LOG|RUST_BACKTRACE|STREAM_ABOVE|PUBLIC_.*|CI|NO_COLOR|FORCE_COLOR|NODE_.*|CARGO_(MANIFEST|PKG|BIN|CRATE).*)$/;
+	/^(HOST|PORT|ORIGIN|DATABASE_FILE|SESSION_SECRET|RUST_LOG|RUST_BACKTRACE|STREAM_ABOVE|PUBLIC_.*|CI|NO_COLOR|FORCE_COLOR|NODE_.*|CARGO_(MANIFEST|PKG|BIN|CRATE).*)$/;
 
 export class Run {
 	/** What every process of this run carries. */
@@ -56,6 +56,7 @@ export class Run {
 		return {
 			...Object.fromEntries(inherited),
 			TMPDIR: this.folder,
+			DATABASE_FILE: join(this.folder, 'duplex.sqlite'),
 			[MARKER]: this.marker,
 			...changes
 		};

@@ -7,6 +7,7 @@ import { DevServer } from '../harness/dev-server.js';
 import { get } from '../harness/http.js';
 import { scenarios } from '../harness/scenario.js';
 import { until } from '../harness/wait.js';
+import { chatContract } from './chat-contract.js';
 import { pageContract } from './page-contract.js';
 import { roomsContract } from './rooms-contract.js';
 
@@ -34,6 +35,7 @@ const visit = async () => {
 
 pageContract(scenario, () => ({ url: server.url, browser }));
 roomsContract(scenario, () => ({ url: server.url }));
+chatContract(scenario, () => ({ url: server.url, browser }));
 
 scenario('a_foreign_host_is_refused', async () => {
 	for (const path of ['/', '/api/test', '/websocket', '/src/app.css']) {

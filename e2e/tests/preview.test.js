@@ -5,6 +5,7 @@ import { Browser } from '../harness/browser.js';
 import { get } from '../harness/http.js';
 import { ProdServer } from '../harness/prod-server.js';
 import { scenarios } from '../harness/scenario.js';
+import { chatContract } from './chat-contract.js';
 import { pageContract } from './page-contract.js';
 import { roomsContract } from './rooms-contract.js';
 
@@ -22,6 +23,7 @@ const scenario = scenarios(async (run) => {
 
 pageContract(scenario, () => ({ url: server.url, browser }));
 roomsContract(scenario, () => ({ url: server.url }));
+chatContract(scenario, () => ({ url: server.url, browser }));
 
 scenario('a_foreign_host_is_refused', async () => {
 	for (const path of ['/', '/api/test', '/websocket']) {

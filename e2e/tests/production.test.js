@@ -3,6 +3,7 @@
 import { Browser } from '../harness/browser.js';
 import { ProdServer } from '../harness/prod-server.js';
 import { scenarios } from '../harness/scenario.js';
+import { chatRestartContract } from './chat-restart-contract.js';
 import { pageContract } from './page-contract.js';
 import { restartContract } from './restart-contract.js';
 
@@ -23,7 +24,10 @@ const place = () => ({ url: server.url, browser });
 pageContract(scenario, place);
 restartContract(scenario, place, {
 	stop: () => server.program.stop(),
-	start: async () => {
-		server = await ProdServer.start(run, { port: server.port });
-	}
+	start
 });
+chatRestartContract(scenario, place, { kill: () => server.program.stop('SIGKILL'), start });
+
+async function start() {
+	server = await ProdServer.start(run, { port: server.port });
+}

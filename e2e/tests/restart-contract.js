@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 
 /** What a browser writes to the console by itself when nobody answers. */
-const NOBODY_ANSWERS =
+export const NOBODY_ANSWERS =
 	/ERR_CONNECTION_REFUSED|ERR_EMPTY_RESPONSE|ERR_CONNECTION_RESET|WebSocket connection to .* failed/;
 
 /**

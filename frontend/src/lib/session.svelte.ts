@@ -8,12 +8,18 @@ const PATH = '/api/session';
  */
 export class Session {
 	#user = $state<string | null>(null);
+	#known = $state(false);
 	#busy = $state(false);
 	#error = $state<string | null>(null);
 
 	/** The name signed in with; null for an unknown visitor. */
 	get user(): string | null {
 		return this.#user;
+	}
+
+	/** Whether the server has said who this is. Before that, nobody knows whether there is somebody to be signed in. */
+	get known(): boolean {
+		return this.#known;
 	}
 
 	/** Whether an answer is being waited for. */
@@ -49,6 +55,7 @@ export class Session {
 		this.#error = null;
 		try {
 			this.#user = await ask();
+			this.#known = true;
 			return true;
 		} catch (error) {
 			if (!(error instanceof RequestFailed)) throw error;

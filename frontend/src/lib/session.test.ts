@@ -46,6 +46,19 @@ test('the visitor is whoever the server says', async () => {
 	expect(asked).toEqual(['GET /api/session']);
 });
 
+test('before the server has answered, nobody knows who this is', async () => {
+	respond = (request) => request.socket.destroy();
+	const session = new Session();
+	await session.load();
+	expect(session.known).toBe(false);
+
+	answer({ user: null });
+	await session.load();
+
+	expect(session.known).toBe(true);
+	expect(session.user).toBeNull();
+});
+
 test('signing in sends the name as JSON and takes the name from the answer', async () => {
 	const asked = answer({ user: 'ada' });
 	const session = new Session();

@@ -1,0 +1,67 @@
+import type { Centrifuge } from 'centrifuge';
+import type { Regained } from './catch-up';
+import { Shared, type Holder, type SharedOptions } from './shared.svelte';
+
+/** The channels of a connection: one subscription for each name, for as long as somebody holds it. */
+export class Channels {
+	readonly #byName = new Map<string, Shared>();
+	readonly #client: () => Centrifuge;
+	readonly #regained: (name: string, regained: Regained) => void;
+
+	/** `regained` is told what each channel got when it was subscribed again. */
+	constructor(client: () => Centrifuge, regained: (name: string, regained: Regained) => void) {
+		this.#client = client;
+		this.#regained = regained;
+	}
+
+	/** Has a part in a channel, with those who have one already. */
+	join(name: string, holder: Holder, options: SharedOptions): Shared {
+		const channel = this.#standing(name, options) ?? this.#subscribe(name, options);
+		channel.add(holder, options);
+		return channel;
+	}
+
+	leave(channel: Shared, holder: Holder): void {
+		channel.remove(holder);
+		// A component that takes the place of another comes in the same tick, and is to find the subscription standing.
+		queueMicrotask(() => {
+			if (!channel.isHeld) this.#unsubscribe(channel);
+		});
+	}
+
+	/** Asks again for those that were refused. */
+	retry(): void {
+		for (const channel of this.#byName.values()) channel.retry();
+	}
+
+	/** The names of those that are subscribed, or about to be. */
+	get wanted(): string[] {
+		const channels = [...this.#byName.values()];
+		return channels.filter(({ state }) => state !== 'unsubscribed').map(({ name }) => name);
+	}
+
+	#standing(name: string, options: SharedOptions): Shared | null {
+		const channel = this.#byName.get(name);
+		if (channel === undefined) return null;
+		if (channel.suits(options)) return channel;
+		if (channel.isHeld) {
+			console.warn(`${name}: presence is wanted, but not by the component that came first`);
+			return channel;
+		}
+		this.#unsubscribe(channel);
+		return null;
+	}
+
+	#subscribe(name: string, options: SharedOptions): Shared {
+		const regained = (regained: Regained) => this.#regained(name, regained);
+		const channel = new Shared(this.#client(), name, options, regained);
+		this.#byName.set(name, channel);
+		return channel;
+	}
+
+	#unsubscribe(channel: Shared): void {
+		if (this.#byName.get(channel.name) !== channel) return;
+		this.#byName.delete(channel.name);
+		channel.close();
+	}
+}

@@ -1,0 +1,129 @@
+import { errorCodes, type Centrifuge, type DisconnectedContext } from 'centrifuge';
+import { CatchUp, type Regained } from './catch-up';
+import { Channels } from './channels';
+import { createClient, type ClientOptions } from './client';
+import type { SdkError } from './reason';
+import type { PageConnection, Status } from './types';
+
+export interface ConnectionOptions extends Pick<ClientOptions, 'WebSocket' | 'network'> {
+	/** Where the server's endpoint is; null where there is no server, as while a page is prerendered. */
+	url: string | null;
+}
+
+/**
+ * One connection, and the channels that it carries. Coming back after a loss, also from sleep, from the back/forward cache and
+ * without a network, is the SDK's work; what the SDK says of that is kept here, in a form to be shown.
+ */
+export class Connection implements PageConnection {
+	readonly channels = new Channels(
+		() => this.#open(),
+		(name, regained) => this.#settle(name, regained)
+	);
+	#status = $state.raw<Status>({ state: 'idle' });
+	#build = $state<string | null>(null);
+	/** Null until something asks for it. */
+	#client: Centrifuge | null = null;
+	/** The account of the last loss; null before there was one. */
+	#catchUp: CatchUp | null = null;
+	readonly #options: ConnectionOptions;
+
+	constructor(options: ConnectionOptions) {
+		this.#options = options;
+	}
+
+	get status(): Status {
+		return this.#status;
+	}
+
+	get build(): string | null {
+		return this.#build;
+	}
+
+	reconnect(): void {
+		if (this.#client === null) return;
+		this.#client.disconnect();
+		this.channels.retry();
+		this.#client.connect();
+	}
+
+	close(): void {
+		this.#client?.disconnect();
+	}
+
+	/**
+	 * Sends a request and returns the data of its reply.
+	 *
+	 * @throws {SdkError}
+	 */
+	async rpc(method: string, data: unknown): Promise<unknown> {
+		// Not in the caller's turn, which may be that of a template or a derived value, where no state may change.
+		await Promise.resolve();
+		// The SDK would let it wait for the deadline.
+		if (this.#options.url === null || this.#status.state === 'closed') throw notConnected;
+		const reply = await this.#open().rpc(method, data);
+		return reply.data as unknown;
+	}
+
+	#open(): Centrifuge {
+		if (this.#client !== null) return this.#client;
+		const { url, WebSocket, network } = this.#options;
+		if (url === null)
+			throw new Error('there is no server to connect to while a page is prerendered');
+		this.#client = createClient({
+			url,
+			WebSocket,
+			network,
+			attempting: () => this.#retryAt(null),
+			waiting: (delay) => this.#retryAt(Date.now() + delay)
+		})
+			.on('connecting', () => this.#connecting())
+			.on('connected', ({ data }) => this.#connected(data))
+			.on('disconnected', (context) => this.#disconnected(context));
+		this.#client.connect();
+		return this.#client;
+	}
+
+	#connecting(): void {
+		this.#lost();
+		this.#status = this.#catchUp?.isPending
+			? { state: 'reconnecting', lostAt: this.#catchUp.lostAt, retryAt: null }
+			: { state: 'connecting' };
+	}
+
+	#connected(data: unknown): void {
+		this.#build = buildIn(data);
+		if (this.#catchUp?.isPending) this.#catchUp.regained(Date.now(), this.channels.wanted);
+		this.#status = { state: 'connected', recovery: this.#catchUp?.recovery ?? null };
+	}
+
+	#disconnected({ code, reason }: DisconnectedContext): void {
+		this.#lost();
+		this.#status = { state: 'closed', code, reason };
+	}
+
+	/** Opens an account of what is missed, unless there is one that is not closed. */
+	#lost(): void {
+		if (this.#status.state !== 'connected') return;
+		if (!this.#catchUp?.isPending) this.#catchUp = new CatchUp(Date.now());
+	}
+
+	#retryAt(retryAt: number | null): void {
+		if (this.#status.state === 'reconnecting') this.#status = { ...this.#status, retryAt };
+	}
+
+	#settle(name: string, regained: Regained): void {
+		if (!this.#catchUp?.settle(name, regained) || this.#status.state !== 'connected') return;
+		this.#status = { state: 'connected', recovery: this.#catchUp.recovery };
+	}
+}
+
+const notConnected: SdkError = {
+	code: errorCodes.clientDisconnected,
+	message: 'there is no connection'
+};
+
+/** The connect reply's data is `{ "build": string | null }`. */
+function buildIn(data: unknown): string | null {
+	if (typeof data !== 'object' || data === null || !('build' in data)) return null;
+	return typeof data.build === 'string' ? data.build : null;
+}

@@ -1,0 +1,21 @@
+/** The connection of this page to the server that it came from. */
+import { Connection } from './connection.svelte';
+import type { PageConnection } from './types';
+
+const ENDPOINT = '/connection/websocket';
+
+/** While a page is prerendered there is no place that it came from, and no server. */
+const url =
+	typeof location === 'undefined' ? null : location.origin.replace(/^http/, 'ws') + ENDPOINT;
+
+/** What `call` and `channel` use. */
+export const page = new Connection({ url });
+
+/** What pages see of it. */
+export const connection: PageConnection = page;
+
+if (import.meta.hot?.data) {
+	// When this code is replaced in development, the connection of the old one must not stay open beside the new one.
+	(import.meta.hot.data['page'] as Connection | undefined)?.close();
+	import.meta.hot.data['page'] = page;
+}
