@@ -7,7 +7,7 @@ import { DevServer } from '../harness/dev-server.js';
 import { get } from '../harness/http.js';
 import { scenarios } from '../harness/scenario.js';
 import { until } from '../harness/wait.js';
-import { chatContract } from './chat-contract.js';
+import { chatContract, newRoom } from './chat-contract.js';
 import { pageContract } from './page-contract.js';
 import { roomsContract } from './rooms-contract.js';
 
@@ -82,6 +82,29 @@ scenario('an_edited_handler_answers_after_the_save_and_the_page_keeps_its_state'
 	await visitor.assertNotReloaded();
 	visitor.assertNoErrors();
 	await visitor.close();
+});
+
+scenario('a_chat_goes_on_over_a_swap', async () => {
+	const room = newRoom();
+	const [ada, bob] = [
+		await (await browser.chatter()).enter(server.url, room, 'Ada'),
+		await (await browser.chatter()).enter(server.url, room, 'Bob')
+	];
+	await ada.say('before');
+	await bob.hears('before');
+	await ada.composer.fill('half a sentence');
+	await server.swap(() => checkout.replace(API, ANSWER, 'Hello from an edited handler'));
+	for (const visitor of [ada, bob]) await visitor.connectionIs(/^Caught up/);
+	assert.equal(await ada.composer.inputValue(), 'half a sentence');
+	await ada.composer.press('Enter');
+	await bob.hears('half a sentence');
+	await server.swap(() => checkout.restore());
+	for (const visitor of [ada, bob]) {
+		assert.equal(await visitor.messages('before').count(), 1);
+		await visitor.assertNotReloaded();
+		visitor.assertNoErrors();
+		await visitor.close();
+	}
 });
 
 scenario('a_compile_error_lies_over_every_page_until_it_is_mended', async () => {

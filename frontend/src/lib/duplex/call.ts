@@ -18,7 +18,8 @@ import.meta.hot?.accept('../contract/fingerprints', (module) => {
  */
 export async function call<Name extends CallName>(
 	name: Name,
-	...[params = null]: ArgumentsOf<Name>
+	...args: ArgumentsOf<Name>
 ): Promise<ReplyOf<Name>> {
+	const [params = null]: readonly unknown[] = args;
 	return (await ask(page, { name, fingerprint: current[name], params })) as ReplyOf<Name>;
 }

@@ -43,11 +43,14 @@ export class Channels {
 	#standing(name: string, options: SharedOptions): Shared | null {
 		const channel = this.#byName.get(name);
 		if (channel === undefined) return null;
-		if (channel.suits(options)) return channel;
 		if (channel.isHeld) {
-			console.warn(`${name}: presence is wanted, but not by the component that came first`);
+			if (!channel.gives(options)) {
+				console.warn(`${name}: presence is wanted, but not by the component that came first`);
+			}
 			return channel;
 		}
+		// Nobody is left of those who chose the options, or heard the refusal.
+		if (channel.state !== 'unsubscribed' && channel.gives(options)) return channel;
 		this.#unsubscribe(channel);
 		return null;
 	}

@@ -1,4 +1,5 @@
 import { errorCodes, type Centrifuge, type DisconnectedContext } from 'centrifuge';
+import { untrack } from 'svelte';
 import { CatchUp, type Regained } from './catch-up';
 import { Channels } from './channels';
 import { createClient, type ClientOptions } from './client';
@@ -40,10 +41,14 @@ export class Connection implements PageConnection {
 	}
 
 	reconnect(): void {
-		if (this.#client === null) return;
-		this.#client.disconnect();
-		this.channels.retry();
-		this.#client.connect();
+		const client = this.#client;
+		if (client === null) return;
+		// An effect that asks for this does not depend on the state that it changes.
+		untrack(() => {
+			client.disconnect();
+			this.channels.retry();
+			client.connect();
+		});
 	}
 
 	close(): void {
@@ -67,8 +72,7 @@ export class Connection implements PageConnection {
 	#open(): Centrifuge {
 		if (this.#client !== null) return this.#client;
 		const { url, WebSocket, network } = this.#options;
-		if (url === null)
-			throw new Error('there is no server to connect to while a page is prerendered');
+		if (url === null) throw new Error('while a page is prerendered there is no server');
 		this.#client = createClient({
 			url,
 			WebSocket,

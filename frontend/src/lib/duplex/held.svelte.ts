@@ -1,4 +1,5 @@
 import { errorCodes } from 'centrifuge';
+import { untrack } from 'svelte';
 import { Backoff } from '../backoff';
 import { translated } from './asking';
 import type { Channel, ChannelOptions } from './channel.svelte';
@@ -70,11 +71,14 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 		return this.#shared?.recovered ?? null;
 	}
 
-	async publish(data: Data): Promise<void> {
-		const shared = this.#shared;
-		await translated(shared?.name ?? this.name, data, async () => {
-			if (shared === null) throw notMounted;
-			await shared.publish(data);
+	publish(data: Data): Promise<void> {
+		// An effect that publishes does not depend on the channel.
+		return untrack(() => {
+			const shared = this.#shared;
+			return translated(shared?.name ?? this.name, data, async () => {
+				if (shared === null) throw notMounted;
+				await shared.publish(data);
+			});
 		});
 	}
 

@@ -14,8 +14,10 @@ export const page = new Connection({ url });
 /** What pages see of it. */
 export const connection: PageConnection = page;
 
-if (import.meta.hot?.data) {
-	// When this code is replaced in development, the connection of the old one must not stay open beside the new one.
-	(import.meta.hot.data['page'] as Connection | undefined)?.close();
-	import.meta.hot.data['page'] = page;
+// When this code is replaced in development, the connection of the old one must not stay open beside the new one. Tests
+// have a hot context without data.
+const kept = import.meta.hot?.data as { page?: Connection } | undefined;
+if (kept) {
+	kept.page?.close();
+	kept.page = page;
 }

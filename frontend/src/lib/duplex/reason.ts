@@ -80,7 +80,8 @@ export function wordsFor(reason: Reason): string {
 		case 'failed':
 			return `${reason.message} (${reason.code})`;
 		default:
-			return `refused: ${reason.type}`;
+			// Without the cast, a contract whose calls have no errors of their own would not compile.
+			return `refused: ${(reason as Refused).type}`;
 	}
 }
 

@@ -88,7 +88,7 @@ export class Shared {
 	}
 
 	/** Whether it gives all that the options ask for. */
-	suits({ presence }: SharedOptions): boolean {
+	gives({ presence }: SharedOptions): boolean {
 		return !presence || this.presence !== null;
 	}
 

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import { CallError } from '../call-error';
 import type { Publication } from '../types';
 import { settled } from './deferred';
-import { SwitchedName, TestPage, texts, until, type Look, type Said } from './page.svelte';
+import { effect, SwitchedName, TestPage, texts, until, type Look, type Said } from './page.svelte';
 import { ContractServer, Line } from './server';
 
 const server = new ContractServer();
@@ -115,6 +115,22 @@ describe('publishing', () => {
 		await until(() => texts(room).join() === 'early');
 	});
 
+	test('in an effect happens once', async () => {
+		const name = new SwitchedName('room:effect-one');
+		const room = ada.channel(() => name.current);
+		let times = 0;
+		effect(() => {
+			times += 1;
+			void room.publish({ text: 'hello' }).catch(() => undefined);
+		});
+		await until(() => texts(room).length === 1);
+
+		flushSync(() => (name.current = 'room:effect-two'));
+		await until(() => room.state === 'subscribed');
+
+		expect(times).toBe(1);
+	});
+
 	test('fails as a call does', async () => {
 		const room = ada.channel('plain:mute');
 
@@ -164,6 +180,19 @@ describe('a refusal', () => {
 
 		expect(room.refusal).toEqual({ code: 2000, message: 'server unsubscribe' });
 		expect(room.members).toEqual([]);
+	});
+
+	test('is asked again about by a component that takes the place of one that was refused', async () => {
+		const commands = ada.commands('subscribe');
+		const before = ada.channel('closed:vault');
+		await until(() => before.state === 'unsubscribed');
+
+		before.unmount();
+		const after = ada.channel('closed:vault');
+		expect(after.state).toBe('subscribing');
+		await until(() => after.state === 'unsubscribed');
+
+		expect(commands()).toBe(2);
 	});
 
 	test('is asked again about by reconnecting', async () => {

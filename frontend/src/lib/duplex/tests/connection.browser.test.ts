@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Loads, settled } from './deferred';
-import { seen, TestPage, texts, until } from './page.svelte';
+import { effect, seen, TestPage, texts, until } from './page.svelte';
 import { ContractServer, Line } from './server';
 
 const server = new ContractServer();
@@ -97,6 +97,22 @@ describe('a connection', () => {
 
 		ada.connection.reconnect();
 		expect(await ada.ask('test.user')).toBe('ada');
+	});
+
+	test('that an effect replaces is replaced once', async () => {
+		const room = ada.channel('room:lobby');
+		await until(() => room.state === 'subscribed');
+		const { attempts } = ada;
+
+		effect(() => ada.connection.reconnect());
+		await until(() => room.state === 'subscribed');
+		effect(() => ada.connection.close());
+		ada.connection.reconnect();
+		await until(() => room.state === 'subscribed');
+		await settled();
+
+		expect(ada.attempts).toBe(attempts + 2);
+		expect(state()).toBe('connected');
 	});
 
 	test('that is replaced does not wait for a channel that is refused again', async () => {
