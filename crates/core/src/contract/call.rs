@@ -45,7 +45,8 @@ pub trait Call<A>: DeserializeOwned + TS + Send + Sized + 'static {
     const NAME: &'static str;
     /// What the page gets.
     type Reply: Serialize + TS + Send + 'static;
-    /// Why the application may refuse: an enum whose variants have a `type`, by `#[serde(tag = "type")]`.
+    /// Why the application may refuse: an enum whose variants have a `type`, by `#[serde(tag = "type")]`; other than
+    /// `malformed`, `changed`, `signed_out`, `denied`, `unreachable` and `failed`, which every call can fail with in a page.
     /// [`Never`](super::Never) if it never does.
     type Error: Serialize + TS + Send + 'static;
 

@@ -7,6 +7,7 @@ mod export;
 mod fingerprint;
 mod layout;
 mod params;
+mod reasons;
 mod registry;
 mod safe_integer;
 #[cfg(test)]

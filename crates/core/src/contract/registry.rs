@@ -99,6 +99,12 @@ pub enum BadContract {
     /// The documentation of a type has `*/`, which ends a comment in TypeScript.
     #[error("the documentation of {0} has `*/` in it, which would end the comment in TypeScript")]
     Comment(String),
+    /// Pages could not tell what the error of a call is.
+    #[error("{0} cannot be the error of a call: make it an enum with #[serde(tag = \"type\")], or Never")]
+    UntaggedError(String),
+    /// An error of a call has a `type` that means something else to pages.
+    #[error("{0} has the type {1:?}, which pages know as a failure of another kind: choose another name")]
+    TakenError(String, String),
 }
 
 impl<A> Default for Contract<A> {
@@ -158,6 +164,8 @@ impl<A: Send + Sync + 'static> Contract<A> {
             Some(TypeProblem::NameTaken(name)) => Err(BadContract::NameTaken(name)),
             Some(TypeProblem::LargeInteger(name)) => Err(BadContract::LargeInteger(name)),
             Some(TypeProblem::Comment(name)) => Err(BadContract::Comment(name)),
+            Some(TypeProblem::Untagged(name)) => Err(BadContract::UntaggedError(name)),
+            Some(TypeProblem::Taken(name, tag)) => Err(BadContract::TakenError(name, tag)),
         }
     }
 
@@ -249,7 +257,7 @@ fn call_types<A, C: Call<A>>(declarations: &mut Declarations) -> CallTypes {
     CallTypes {
         params: declarations.add::<C>(),
         reply: declarations.add::<C::Reply>(),
-        error: declarations.add::<C::Error>(),
+        error: declarations.add_error::<C::Error>(),
     }
 }
 

@@ -281,6 +281,33 @@ fn documentation_that_would_end_its_comment_is_refused() {
     assert_eq!(contract.check(), Err(BadContract::Comment("Glob".to_owned())));
 }
 
+#[test]
+fn an_error_that_pages_could_not_tell_is_refused() {
+    #[derive(Serialize, TS)]
+    #[expect(dead_code, reason = "only its type is of interest")]
+    enum Untagged {
+        Empty,
+    }
+    #[derive(Deserialize, TS)]
+    struct Guess;
+    call!(Guess, "shop.guess", (), Untagged);
+    #[derive(Serialize, TS)]
+    #[serde(tag = "type", rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its type is of interest")]
+    enum Confusing {
+        /// Not allowed.
+        Denied { why: String },
+    }
+    #[derive(Deserialize, TS)]
+    struct Confuse;
+    call!(Confuse, "shop.confuse", (), Confusing);
+
+    let untagged = Contract::new().call::<Guess>().check();
+    assert_eq!(untagged, Err(BadContract::UntaggedError("Untagged".to_owned())));
+    let taken = Contract::new().call::<Confuse>().check();
+    assert_eq!(taken, Err(BadContract::TakenError("Confusing".to_owned(), "denied".to_owned())));
+}
+
 /// The fingerprint of a call whose reply is `Reply`.
 macro_rules! fingerprint {
     ($reply:ty) => {{

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use ts_rs::{Config, TS, TypeVisitor};
 
-use super::layout;
+use super::{
+    layout,
+    reasons::{self, Unclear},
+};
 
 /// The types that have been met, by their names in TypeScript.
 pub(super) struct Declarations {
@@ -28,6 +31,10 @@ pub(super) enum TypeProblem {
     LargeInteger(String),
     /// What is said about this type would end its comment too early.
     Comment(String),
+    /// This error of a call is something else than objects with a `type`.
+    Untagged(String),
+    /// This error of a call has a `type` that has a meaning already.
+    Taken(String, String),
 }
 
 /// Stands for every 64-bit integer, and is no type in TypeScript, so that it can be found.
@@ -45,6 +52,17 @@ impl Declarations {
         let name = T::name(&self.config);
         if name.contains(LARGE_INTEGER) {
             self.problems.push(TypeProblem::LargeInteger(std::any::type_name::<T>().to_owned()));
+        }
+        name
+    }
+
+    /// The same for the error of a call.
+    pub(super) fn add_error<T: TS + 'static>(&mut self) -> String {
+        let name = self.add::<T>();
+        match reasons::check(&without_comments(&T::inline(&self.config))) {
+            Ok(()) => {}
+            Err(Unclear::Untagged) => self.problems.push(TypeProblem::Untagged(name.clone())),
+            Err(Unclear::Taken(tag)) => self.problems.push(TypeProblem::Taken(name.clone(), tag)),
         }
         name
     }
