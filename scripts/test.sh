@@ -11,10 +11,10 @@ Usage: scripts/test.sh [--help] [PART...]
 Runs every test, or those of the parts given, and installs what they need.
 
   rust       formatting, lints, documentation, unit and integration tests
-  frontend   lints, formatting, types, unit tests, the build
+  frontend   lints, formatting, types, unit tests (some against a server, which is built for them), the build
   checks     the workspace's rules, the types and formatting of the scripts and end-to-end tests
   sdk        maintained SDKs of the Centrifuge protocol against an example server, in Node and Python
-  browser    all of it together, in Chromium, and an SDK there
+  browser    all of it together, in Chromium: the pages, the chat, a deploy, the guide, and an SDK
 
   -h, --help   show this text
 

@@ -24,6 +24,9 @@ const DIRECTORY: &str = "frontend/src/lib/contract";
 /// passed, something in it waits for what will not come.
 const LIMIT: Duration = Duration::from_secs(10);
 
+/// How much is shown of what the program says besides, in bytes.
+const MAX_WORDS: usize = 64 * 1024;
+
 /// How long a program that is to stop may take to its end. Killed between writing a file and saying so, it would leave
 /// types that nobody is told of, because the next program finds them as they should be.
 const FINISH_LIMIT: Duration = Duration::from_millis(500);
@@ -103,6 +106,11 @@ impl Contract {
     }
 }
 
+/// The application may print something as well, while it lists its calls and channels.
+fn written(line: &str) -> Option<&str> {
+    line.strip_prefix("wrote ").filter(|file| file.starts_with(DIRECTORY))
+}
+
 /// What the program has said so far.
 #[derive(Default)]
 struct Report {
@@ -125,11 +133,18 @@ impl Report {
 
     fn read(&mut self, line: Line) {
         match line {
-            Line::Out(file) => self.written.push(file),
-            Line::Error(words) => {
-                self.words.push_str(&words);
-                self.words.push('\n');
-            }
+            Line::Out(line) => match written(&line) {
+                Some(file) => self.written.push(file.to_owned()),
+                None => self.say(&line),
+            },
+            Line::Error(line) => self.say(&line),
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        if self.words.len() < MAX_WORDS {
+            self.words.push_str(line);
+            self.words.push('\n');
         }
     }
 }

@@ -36,7 +36,7 @@ fn perform(task: Task) -> anyhow::Result<()> {
         Task::Serve => Orders::receive().and_then(run),
         Task::ExportTypes(directory) => {
             for file in duplex_app::contract().export(&directory)? {
-                println!("{}", file.display());
+                println!("wrote {}", file.display());
             }
             Ok(())
         }

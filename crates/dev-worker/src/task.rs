@@ -12,7 +12,7 @@ pub(crate) enum Task {
 }
 
 const USAGE: &str = "usage: dev-worker --export-types DIR\n\n\
-    Writes the TypeScript types of the application's calls and channels into DIR, and prints the files that have\n\
+    Writes the TypeScript types of the application's calls and channels into DIR, and says which files have\n\
     changed. Without arguments, the program serves for the development server, which starts it by itself:\n\
     cargo run -p dev-server";
 

@@ -1,6 +1,6 @@
 //! A call: what a page asks of the application, with its parameters, its reply and its errors as types.
 
-use std::future::Future;
+use std::{any::Any, future::Future};
 
 use futures_util::{FutureExt as _, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
@@ -10,6 +10,11 @@ use super::params;
 use crate::{ErrorCode, Json, Rejection, Socket};
 
 /// A call. The struct is its parameters; `A` is what the application's handlers share.
+///
+/// **Types.** TypeScript gets them from [ts-rs](https://docs.rs/ts-rs), which reads most of serde's attributes. It warns
+/// of those that it does not know (`transparent`, `into`, `serialize_with`): say `#[ts(…)]` beside them what the page gets. It is
+/// silent about two: fields that may be left out (`skip_serializing_if`) need `#[ts(optional)]` as well, and
+/// `rename(serialize = "…")` goes unseen. Floats that are no numbers arrive as `null`.
 ///
 /// ```
 /// use duplex_core::{Socket, contract::{Call, Contract, Failure}};
@@ -61,9 +66,11 @@ pub trait Call<A>: DeserializeOwned + TS + Send + Sized + 'static {
 /// Why a call has no reply.
 #[derive(Debug)]
 pub enum Failure<E> {
-    /// The application refuses, for a reason that the page knows by its type.
+    /// The application refuses, for a reason that the page knows by its type. `?` does this with the call's own error, if
+    /// it is a `std::error::Error`.
     Refused(E),
-    /// Any other answer. `?` makes errors of all other kinds into error 100, whose cause is logged and not shown.
+    /// Any other answer; but 400 and 409 mean something else to pages. `?` makes errors of all other kinds into error 100,
+    /// whose cause is logged and not shown.
     Rejected(Rejection),
 }
 
@@ -79,10 +86,15 @@ impl<E> From<ErrorCode> for Failure<E> {
     }
 }
 
-/// `Failure` itself is no `std::error::Error`, which is what makes this possible.
-impl<E, C: std::error::Error + Send + Sync + 'static> From<C> for Failure<E> {
+/// Of errors, that of the call itself is a refusal, and every other one a failure of the server. `Failure` itself is no
+/// `std::error::Error`, which is what makes this possible.
+impl<E: 'static, C: std::error::Error + Send + Sync + 'static> From<C> for Failure<E> {
     fn from(cause: C) -> Self {
-        Self::Rejected(Rejection::internal(cause))
+        let mut cause = Some(cause);
+        if let Some(error) = (&mut cause as &mut dyn Any).downcast_mut::<Option<E>>().and_then(Option::take) {
+            return Self::Refused(error);
+        }
+        Self::Rejected(cause.map_or_else(|| ErrorCode::INTERNAL.into(), Rejection::internal))
     }
 }
 

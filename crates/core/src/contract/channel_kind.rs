@@ -48,7 +48,7 @@ use crate::{Channel, ErrorCode, Grant, Hub, HubError, Json, Namespace, Position,
 /// }
 ///
 /// async fn quote(hub: Hub) -> Result<(), HubError> {
-///     ChannelKind::<Market>::publish(&Price("ACME".to_owned()), &hub, &Quote { cents: 4200 }).await?;
+///     Price("ACME".to_owned()).publish(&hub, &Quote { cents: 4200 }).await?;
 ///     Ok(())
 /// }
 ///
@@ -66,7 +66,8 @@ pub trait ChannelKind<A>: Send + Sync + Sized + 'static {
     /// What these channels can do.
     fn options() -> Namespace;
 
-    /// The channel with this name, which comes without the namespace and the colon; nothing if there is no such one.
+    /// The channel with this name, which comes without the namespace and the colon; nothing if there is no such one. A
+    /// channel has one name only: [`name`](Self::name) has to give it back as it was, or clients cannot enter.
     fn parse(name: &str) -> Option<Self>;
 
     /// The channel's name, without the namespace and the colon: what [`parse`](Self::parse) understands.
@@ -156,7 +157,9 @@ pub(super) fn publish<A: Sync, K: ChannelKind<A>>() -> Publish<A> {
 }
 
 fn parse<A, K: ChannelKind<A>>(name: &str) -> Result<K, Rejection> {
-    K::parse(name).ok_or_else(|| ErrorCode::UNKNOWN_CHANNEL.into())
+    // A name that the kind takes for another one is no channel: the client would be in one that nobody publishes to.
+    let channel = K::parse(name).filter(|channel| channel.name() == name);
+    channel.ok_or_else(|| ErrorCode::UNKNOWN_CHANNEL.into())
 }
 
 /// The part of a channel's name that its kind understands.

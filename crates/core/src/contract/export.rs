@@ -80,7 +80,7 @@ impl<A: Send + Sync + 'static> Contract<A> {
     /// `fingerprints.ts`.
     fn fingerprints_module(&self) -> String {
         let mut text = format!(
-            "{HEADER}\n/** What the types of each call boil down to: the server answers a page only if it means the same. */\n"
+            "{HEADER}\n/** What the types of each call, and of each kind of channels, boil down to: the server answers a page only if it means the same. */\n"
         );
         text.push_str("export const fingerprints: Readonly<Record<string, string>> = {\n");
         for (name, fingerprint) in self.fingerprints() {
@@ -93,16 +93,16 @@ impl<A: Send + Sync + 'static> Contract<A> {
 
 /// True if it had to be written.
 fn write_if_changed(path: &Path, text: &str) -> io::Result<bool> {
-    match fs::read_to_string(path) {
-        Ok(present) if present == text => return Ok(false),
+    match fs::read(path) {
+        Ok(present) if present == text.as_bytes() => return Ok(false),
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
     }
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory)?;
     }
-    // Beside the file, so that nobody ever reads half of it.
-    let draft = path.with_extension(format!("{}.tmp", std::process::id()));
+    // Beside the file, so that nobody ever reads half of it. One that a killed program has left is written over.
+    let draft = path.with_extension("ts.tmp");
     fs::write(&draft, text).and_then(|()| fs::rename(&draft, path)).inspect_err(|_| {
         let _ = fs::remove_file(&draft);
     })?;

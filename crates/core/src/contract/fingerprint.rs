@@ -1,8 +1,8 @@
-//! What a call's types boil down to: a page and a server that have the same fingerprint mean the same by the call.
+//! What types boil down to: a page and a server that have the same fingerprint mean the same by a call or a channel.
 
 use sha2::{Digest as _, Sha256};
 
-use super::{registry::CallTypes, typescript::Declarations};
+use super::typescript::Declarations;
 
 /// Sixteen hexadecimal digits.
 pub(super) struct Fingerprint(String);
@@ -13,11 +13,11 @@ impl Fingerprint {
     }
 }
 
-/// The fingerprint of everything that the types of a call are made of. What is said about them does not count.
-pub(super) fn of(types: fn(&mut Declarations) -> CallTypes) -> Fingerprint {
+/// The fingerprint of some types and of everything that they are made of, as TypeScript has it. What is said about them
+/// does not count; names and the order of fields do.
+pub(super) fn of(types: impl FnOnce(&mut Declarations) -> Vec<String>) -> Fingerprint {
     let mut declarations = Declarations::new();
-    let CallTypes { params, reply, error } = types(&mut declarations);
-    let text = format!("{params}\n{reply}\n{error}\n{}", declarations.substance());
-    let digest = Sha256::digest(text);
+    let spelt = types(&mut declarations).join("\n");
+    let digest = Sha256::digest(format!("{spelt}\n{}", declarations.substance()));
     Fingerprint(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
 }

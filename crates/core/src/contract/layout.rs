@@ -1,101 +1,66 @@
 //! Lays TypeScript out for people: a field to a line where one line is not enough, so that a change of one field is a
 //! change of one line.
 
+use super::parts::{Part, parts};
+
 /// As long as a line may be, in bytes.
 const WIDTH: usize = 100;
 
-/// A JSDoc comment as it stands before a declaration: on one line if it has one.
+/// A comment as it stands before a declaration: on one line if it has one.
 pub(super) fn comment(text: &str, indent: usize) -> String {
-    let inside = text.trim().trim_start_matches("/**").trim_end_matches("*/").trim();
-    let lines: Vec<_> = inside.lines().map(|line| line.trim().trim_start_matches('*').trim()).collect();
+    let inside = text.trim();
+    let inside = inside.strip_prefix("/**").unwrap_or(inside);
+    // What is said may end a comment, but not this one.
+    let inside = inside.strip_suffix("*/").unwrap_or(inside).replace("*/", "*\\/");
+    let lines = inside.trim().lines().map(str::trim);
+    let lines: Vec<_> = lines.map(|line| line.strip_prefix('*').unwrap_or(line).trim()).collect();
     let tabs = "\t".repeat(indent);
     match lines.as_slice() {
         [line] => format!("{tabs}/** {line} */\n"),
         lines => {
-            let lines: String =
-                lines.iter().map(|line| format!("{tabs} * {line}").trim_end().to_owned() + "\n").collect();
-            format!("{tabs}/**\n{lines}{tabs} */\n")
+            let line = |line: &&str| format!("{tabs} * {line}").trim_end().to_owned() + "\n";
+            format!("{tabs}/**\n{}{tabs} */\n", lines.iter().map(line).collect::<String>())
         }
     }
 }
 
 /// A declaration on one line, or with a line for each field.
 pub(super) fn declaration(text: &str) -> String {
-    let text = &without_needless_quotes(text);
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ").replace(", }", " }");
-    if line.len() <= WIDTH && !line.contains("/*") { line } else { broken(text) }
+    let parts = parts(text);
+    let line = write(&parts, false);
+    let is_documented = parts.iter().any(|part| matches!(part, Part::Comment(_)));
+    if line.len() <= WIDTH && !is_documented { line } else { write(&parts, true) }
 }
 
-/// serde's tags come as `"type": …`, where `type: …` is the same.
-fn without_needless_quotes(text: &str) -> String {
-    let (mut result, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some(at) = rest.find(['"', '/']) {
-        let (before, from_here) = rest.split_at(at);
-        result.push_str(before);
-        let (part, behind) = match from_here {
-            comment if comment.starts_with("/*") => split_behind(comment, "*/"),
-            slash if slash.starts_with('/') => slash.split_at(1),
-            quote => quoted(quote),
-        };
-        let name = part.trim_matches('"');
-        let is_needless = part.starts_with('"') && behind.starts_with(':') && is_identifier(name);
-        result.push_str(if is_needless { name } else { part });
-        rest = behind;
-    }
-    result + rest
-}
-
-fn is_identifier(name: &str) -> bool {
-    let is_fine = |character: char| character.is_ascii_alphanumeric() || character == '_';
-    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(is_fine)
-}
-
-fn broken(text: &str) -> String {
-    let mut writer = Writer::default();
-    let mut rest = text;
-    while let Some(character) = rest.chars().next() {
-        rest = match character {
-            '/' if rest.starts_with("/*") => {
-                let (comment, rest) = split_behind(rest, "*/");
-                writer.comment(comment);
-                rest
+fn write(parts: &[Part<'_>], in_lines: bool) -> String {
+    let mut writer = Writer { in_lines, text: String::new(), open: Vec::new(), at_line_start: false };
+    for (place, part) in parts.iter().enumerate() {
+        match *part {
+            Part::Comment(text) => writer.comment(text),
+            Part::Quoted(quoted) => {
+                // serde's tags come as `"type": …`, where `type: …` is the same.
+                let name = quoted.trim_matches('"');
+                let is_key = parts.get(place + 1) == Some(&Part::Code(':'));
+                writer.write(if is_key && is_identifier(name) { name } else { quoted });
             }
-            '"' => {
-                let (quoted, rest) = quoted(rest);
-                writer.write(quoted);
-                rest
-            }
-            _ => {
-                writer.character(character);
-                &rest[character.len_utf8()..]
-            }
-        };
+            Part::Code(character) => writer.character(character),
+        }
     }
     writer.text
 }
 
-fn split_behind<'a>(text: &'a str, end: &str) -> (&'a str, &'a str) {
-    text.find(end).map_or((text, ""), |at| text.split_at(at + end.len()))
+/// Whether it can be the name of a type, or of a field without quotes.
+pub(super) fn is_identifier(name: &str) -> bool {
+    let is_fine = |character: char| character.is_ascii_alphanumeric() || character == '_';
+    name.starts_with(|first: char| first.is_ascii_alphabetic()) && name.chars().all(is_fine)
 }
 
-/// Splits a text that begins with a quote behind the other quote.
-fn quoted(text: &str) -> (&str, &str) {
-    let mut escaped = false;
-    let end = text.char_indices().skip(1).find(|&(_, character)| {
-        let is_end = character == '"' && !escaped;
-        escaped = character == '\\' && !escaped;
-        is_end
-    });
-    end.map_or((text, ""), |(at, _)| text.split_at(at + 1))
-}
-
-#[derive(Default)]
 struct Writer {
+    /// Whether each field gets a line.
+    in_lines: bool,
     text: String,
-    /// Braces that are open.
-    depth: usize,
-    /// Other brackets that are open: a comma in them separates no fields.
-    inner: usize,
+    /// The brackets that are open: a comma separates fields in the innermost braces only.
+    open: Vec<char>,
     /// A field, or the end of an object, comes next, on a line of its own.
     at_line_start: bool,
 }
@@ -105,31 +70,28 @@ impl Writer {
         match character {
             '{' => {
                 self.write("{");
-                self.depth += 1;
-                self.at_line_start = true;
+                self.open.push('{');
+                self.at_line_start = self.in_lines;
             }
             '}' => {
-                if !self.text.trim_end().ends_with(['{', ';']) {
-                    self.text.truncate(self.text.trim_end().len());
-                    self.text.push(';');
-                }
-                self.depth = self.depth.saturating_sub(1);
-                self.at_line_start = true;
+                self.end_last_field();
+                self.open.pop();
+                self.at_line_start = self.in_lines;
                 self.write("}");
             }
-            ',' if self.inner == 0 && self.depth > 0 => {
+            ',' if self.in_lines && self.open.last() == Some(&'{') => {
                 self.text.push(';');
                 self.at_line_start = true;
             }
-            character if character.is_whitespace() => {
+            space if space.is_whitespace() => {
                 if !self.at_line_start && !self.text.ends_with(' ') {
                     self.text.push(' ');
                 }
             }
             character => {
                 match character {
-                    '<' | '[' | '(' => self.inner += 1,
-                    '>' | ']' | ')' => self.inner = self.inner.saturating_sub(1),
+                    '<' | '[' | '(' => self.open.push(character),
+                    '>' | ']' | ')' => drop(self.open.pop()),
                     _ => {}
                 }
                 self.write(character.encode_utf8(&mut [0; 4]));
@@ -137,18 +99,36 @@ impl Writer {
         }
     }
 
+    /// The last field has what all have where each has a line, and nothing behind it where all are on one.
+    fn end_last_field(&mut self) {
+        let end = self.text.trim_end().trim_end_matches(',').len();
+        if self.in_lines {
+            self.text.truncate(end);
+            if !self.text.ends_with(['{', ';']) {
+                self.text.push(';');
+            }
+        } else if self.text[end..].contains(',') {
+            self.text.truncate(end);
+            self.text.push(' ');
+        }
+    }
+
     fn write(&mut self, text: &str) {
         if std::mem::take(&mut self.at_line_start) {
             self.begin_line();
-            self.text.push_str(&"\t".repeat(self.depth));
+            self.text.push_str(&"\t".repeat(self.depth()));
         }
         self.text.push_str(text);
     }
 
     fn comment(&mut self, text: &str) {
         self.begin_line();
-        self.text.push_str(&comment(text, self.depth));
+        self.text.push_str(&comment(text, self.depth()));
         self.at_line_start = true;
+    }
+
+    fn depth(&self) -> usize {
+        self.open.iter().filter(|bracket| **bracket == '{').count()
     }
 
     fn begin_line(&mut self) {
@@ -167,6 +147,7 @@ mod tests {
             declaration("type A = { a: number, b: Array<B>, };"),
             "type A = { a: number, b: Array<B> };"
         );
+        assert_eq!(declaration("type A = \"two  spaces, }\";"), "type A = \"two  spaces, }\";");
     }
 
     #[test]
@@ -187,10 +168,26 @@ mod tests {
     }
 
     #[test]
+    fn objects_in_other_brackets_keep_their_shape() {
+        let long = "x".repeat(100);
+        let text = format!("type A = {{ a: Array<{{ {long}: B<C, D>, e: [F, G], }}>, }} & ({{ h: I, }});");
+        let lines = format!(
+            "type A = {{\n\ta: Array<{{\n\t\t{long}: B<C, D>;\n\t\te: [F, G];\n\t}}>;\n}} & ({{\n\th: I;\n}});"
+        );
+        assert_eq!(declaration(&text), lines);
+    }
+
+    #[test]
     fn a_comment_of_several_lines_keeps_them() {
         assert_eq!(
             comment("/**\n * One.\n *\n * Two.\n */\n", 1),
             "\t/**\n\t * One.\n\t *\n\t * Two.\n\t */\n"
         );
+    }
+
+    #[test]
+    fn nothing_that_is_said_ends_its_comment() {
+        assert_eq!(comment("/**\n * As in src/**/*.rs\n */\n", 0), "/** As in src/**\\/*.rs */\n");
+        assert_eq!(comment("/**\n * **\n */\n", 0), "/** ** */\n");
     }
 }

@@ -7,6 +7,7 @@ mod export;
 mod fingerprint;
 mod layout;
 mod params;
+mod parts;
 mod reasons;
 mod registry;
 mod safe_integer;

@@ -8,11 +8,21 @@ use crate::{ErrorCode, Json, Rejection};
 pub(super) fn read<T: DeserializeOwned>(data: &Json) -> Result<T, Rejection> {
     let mut deserializer = serde_json::Deserializer::from_str(data.as_str());
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (path, problem) = (error.path().to_string(), without_place(error.inner()));
+        let (path, problem) = (shortened(error.path().to_string()), shortened(without_place(error.inner())));
         // The root has no name; what is missing there is named by the problem.
         let message = if path == "." { problem } else { format!("{path}: {problem}") };
         Rejection::new(ErrorCode::BAD_REQUEST.code, message)
     })
+}
+
+/// What the client has sent is in it, and need not be sent back as a whole.
+fn shortened(mut text: String) -> String {
+    const MAX_BYTES: usize = 200;
+    if text.len() > MAX_BYTES {
+        text.truncate(text.floor_char_boundary(MAX_BYTES));
+        text.push('…');
+    }
+    text
 }
 
 /// Line and column mean nothing to somebody who has sent an object.
@@ -69,6 +79,12 @@ mod tests {
     fn a_number_that_is_out_of_range_is_refused() {
         let message = problem(json!({ "pieces": 5_000_000_000_u64, "to": [] }));
         assert_eq!(message, "error 107: pieces: invalid value: integer `5000000000`, expected u32");
+    }
+
+    #[test]
+    fn what_was_sent_is_not_sent_back_as_a_whole() {
+        let message = problem(json!({ "pieces": "ä".repeat(100_000), "to": [] }));
+        assert!(message.len() < 300 && message.ends_with('…'), "{message}");
     }
 
     #[test]

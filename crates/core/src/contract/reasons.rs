@@ -5,7 +5,7 @@
 const TAKEN: [&str; 6] = ["malformed", "changed", "signed_out", "denied", "unreachable", "failed"];
 
 /// Why an error cannot be told apart from others.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Unclear {
     /// It is something else than objects that begin with a `type`.
     Untagged,
@@ -13,17 +13,22 @@ pub(super) enum Unclear {
     Taken(String),
 }
 
-/// Looks at the error of a call as it is spelt in TypeScript, without comments.
-pub(super) fn check(spelling: &str) -> Result<(), Unclear> {
+/// Looks at the error of a call as it is spelt in TypeScript, without comments. `declared` knows the declarations of
+/// the types that it names.
+pub(super) fn check(spelling: &str, declared: impl Fn(&str) -> Option<String> + Copy) -> Result<(), Unclear> {
     if spelling == "never" {
         return Ok(());
     }
-    for object in members(spelling) {
-        let tag = object.strip_prefix("{ \"type\": \"").and_then(|rest| rest.split_once('"'));
+    for member in members(spelling) {
+        let tag = member.strip_prefix("{ \"type\": \"").and_then(|rest| rest.split_once('"'));
         match tag {
-            None => return Err(Unclear::Untagged),
             Some((tag, _)) if TAKEN.contains(&tag) => return Err(Unclear::Taken(tag.to_owned())),
             Some(_) => {}
+            None => {
+                let declaration = declared(member).ok_or(Unclear::Untagged)?;
+                let (_, spelling) = declaration.split_once(" = ").ok_or(Unclear::Untagged)?;
+                check(spelling.trim_end_matches(';'), declared)?;
+            }
         }
     }
     Ok(())
@@ -53,23 +58,49 @@ fn members(spelling: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
+    fn declared(name: &str) -> Option<String> {
+        match name {
+            "Fine" => Some("type Fine = { \"type\": \"fine\" };".to_owned()),
+            "Bad" => Some("type Bad = string;".to_owned()),
+            _ => None,
+        }
+    }
+
     #[test]
     fn errors_are_objects_with_a_type_or_never_happen() {
         for fine in [
             "never",
             "{ \"type\": \"empty\" }",
             "{ \"type\": \"too_long\", limit: number, } | { \"type\": \"a | b\" } & { of: Array<A | B> }",
+            "Fine | { \"type\": \"empty\" }",
         ] {
-            assert_eq!(check(fine), Ok(()), "{fine}");
+            assert_eq!(check(fine, declared), Ok(()), "{fine}");
         }
-        for bad in ["string", "null", "{ code: number, }", "{ \"type\": \"a\" } | \"b\"", "\"a\" | \"b\""] {
-            assert_eq!(check(bad), Err(Unclear::Untagged), "{bad}");
+        for bad in
+            ["string", "null", "{ code: number, }", "{ \"type\": \"a\" } | \"b\"", "Fine | Bad", "Unknown"]
+        {
+            assert_eq!(check(bad, declared), Err(Unclear::Untagged), "{bad}");
         }
     }
 
     #[test]
     fn types_that_have_a_meaning_are_taken() {
-        let taken = check("{ \"type\": \"empty\" } | { \"type\": \"denied\", why: string, }");
+        let taken = check("{ \"type\": \"empty\" } | { \"type\": \"denied\", why: string, }", declared);
         assert_eq!(taken, Err(Unclear::Taken("denied".to_owned())));
+    }
+
+    #[test]
+    fn the_front_end_knows_the_types_that_are_taken() {
+        let layer = concat!(env!("CARGO_MANIFEST_DIR"), "/../../frontend/src/lib/duplex/call-error.ts");
+        let layer = std::fs::read_to_string(layer).unwrap();
+        let (_, union) = layer.split_once("export type Failure =").unwrap();
+        let (union, _) = union.split_once(";\n\n").unwrap();
+        let theirs: Vec<_> =
+            union.split("type: '").skip(1).filter_map(|rest| Some(rest.split_once('\'')?.0)).collect();
+        let sorted = |mut types: Vec<&str>| {
+            types.sort_unstable();
+            types.join(" ")
+        };
+        assert_eq!(sorted(theirs), sorted(TAKEN.to_vec()));
     }
 }

@@ -1,18 +1,25 @@
 //! The contract itself: which calls and kinds of channels there are. It finds the one that a client means, and knows
 //! all their types.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::OnceLock,
+};
+
+use serde::Deserialize;
 
 use super::{
     Call, ChannelKind,
     call::{self, Answer},
     channel_kind::{self, Publish, Subscribe, name_in},
     fingerprint::{self, Fingerprint},
+    reasons::Unclear,
     typescript::{Declarations, TypeProblem},
 };
 use crate::{
     Calling, Connected, ErrorCode, Grant, Json, Namespace, Namespaces, Publishing, Rejection, Socket,
-    Subscribing,
+    Subscribing, hooks::panic_text,
 };
 
 /// The calls and kinds of channels of an application, whose handlers share an `A`. Its `on_…` methods are what the
@@ -55,14 +62,39 @@ pub struct Contract<A> {
 struct CallEntry<A> {
     answer: Answer<A>,
     types: fn(&mut Declarations) -> CallTypes,
-    fingerprint: Fingerprint,
+    fingerprint: OnceLock<Fingerprint>,
 }
 
 struct KindEntry<A> {
     subscribe: Subscribe<A>,
     publish: Publish<A>,
     types: fn(&mut Declarations) -> KindTypes,
+    fingerprint: OnceLock<Fingerprint>,
     options: Namespace,
+}
+
+impl<A> CallEntry<A> {
+    fn fingerprint(&self) -> &str {
+        let compute = || {
+            fingerprint::of(|declarations| {
+                let CallTypes { params, reply, error } = (self.types)(declarations);
+                vec![params, reply, error]
+            })
+        };
+        self.fingerprint.get_or_init(compute).as_str()
+    }
+}
+
+impl<A> KindEntry<A> {
+    fn fingerprint(&self) -> &str {
+        let compute = || {
+            fingerprint::of(|declarations| {
+                let KindTypes { publication, info } = (self.types)(declarations);
+                vec![publication, info]
+            })
+        };
+        self.fingerprint.get_or_init(compute).as_str()
+    }
 }
 
 /// How the types of a call are spelt.
@@ -89,22 +121,46 @@ pub enum BadContract {
     #[error("{0:?} cannot be the name of a call or a namespace: use letters, digits, '.', '_' and '-'")]
     BadName(String),
     /// Two Rust types have the same name in TypeScript.
-    #[error("two different types of the contract are called {0}: rename one, or say #[ts(rename = \"…\")]")]
-    NameTaken(String),
-    /// A type has a 64-bit integer, which JavaScript would round.
     #[error(
-        "{0} has an integer of 64 or more bits, which JavaScript cannot hold: use SafeInteger, or one of 32 bits"
+        "{first} and {second} are both called {name} in TypeScript: rename one, or say #[ts(rename = \"…\")]"
     )]
+    NameTaken {
+        /// The name.
+        name: String,
+        /// One type, as Rust names it.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// TypeScript has no such name for a type, or the contract's file uses it already.
+    #[error("{0} cannot be called {1:?} in TypeScript: say #[ts(rename = \"…\")]")]
+    BadTypeName(String, String),
+    /// A type has an integer of 64 or more bits, which JavaScript would round, or one of the machine's size.
+    #[error("{0} has an integer that JavaScript cannot hold: use SafeInteger, or one of at most 32 bits")]
     LargeInteger(String),
-    /// The documentation of a type has `*/`, which ends a comment in TypeScript.
-    #[error("the documentation of {0} has `*/` in it, which would end the comment in TypeScript")]
-    Comment(String),
     /// Pages could not tell what the error of a call is.
     #[error("{0} cannot be the error of a call: make it an enum with #[serde(tag = \"type\")], or Never")]
     UntaggedError(String),
     /// An error of a call has a `type` that means something else to pages.
     #[error("{0} has the type {1:?}, which pages know as a failure of another kind: choose another name")]
     TakenError(String, String),
+    /// A type cannot be written down; the text is what ts-rs says.
+    #[error("the types of the contract cannot be written down: {0}")]
+    Unspellable(String),
+}
+
+impl From<TypeProblem> for BadContract {
+    fn from(problem: TypeProblem) -> Self {
+        match problem {
+            TypeProblem::NameTaken { name, types: [first, second] } => {
+                Self::NameTaken { name, first: first.to_owned(), second: second.to_owned() }
+            }
+            TypeProblem::BadName { name, rust } => Self::BadTypeName(rust.to_owned(), name),
+            TypeProblem::LargeInteger(rust) => Self::LargeInteger(rust.to_owned()),
+            TypeProblem::Error { name, problem: Unclear::Untagged } => Self::UntaggedError(name),
+            TypeProblem::Error { name, problem: Unclear::Taken(tag) } => Self::TakenError(name, tag),
+        }
+    }
 }
 
 impl<A> Default for Contract<A> {
@@ -122,8 +178,11 @@ impl<A: Send + Sync + 'static> Contract<A> {
     /// Adds a call.
     #[must_use]
     pub fn call<C: Call<A>>(mut self) -> Self {
-        let types = call_types::<A, C>;
-        let entry = CallEntry { answer: call::answer::<A, C>(), types, fingerprint: fingerprint::of(types) };
+        let entry = CallEntry {
+            answer: call::answer::<A, C>(),
+            types: call_types::<A, C>,
+            fingerprint: OnceLock::new(),
+        };
         if self.calls.insert(C::NAME, entry).is_some() {
             self.twice.push(C::NAME);
         }
@@ -137,6 +196,7 @@ impl<A: Send + Sync + 'static> Contract<A> {
             subscribe: channel_kind::subscribe::<A, K>(),
             publish: channel_kind::publish::<A, K>(),
             types: kind_types::<A, K>,
+            fingerprint: OnceLock::new(),
             options: K::options(),
         };
         if self.kinds.insert(K::NAMESPACE, entry).is_some() {
@@ -156,16 +216,17 @@ impl<A: Send + Sync + 'static> Contract<A> {
         if let Some(name) = self.calls.keys().chain(self.kinds.keys()).find(|name| !is_name(name)) {
             return Err(BadContract::BadName((*name).to_owned()));
         }
-        let mut declarations = Declarations::new();
-        self.call_types(&mut declarations);
-        self.kind_types(&mut declarations);
-        match declarations.problem().cloned() {
-            None => Ok(()),
-            Some(TypeProblem::NameTaken(name)) => Err(BadContract::NameTaken(name)),
-            Some(TypeProblem::LargeInteger(name)) => Err(BadContract::LargeInteger(name)),
-            Some(TypeProblem::Comment(name)) => Err(BadContract::Comment(name)),
-            Some(TypeProblem::Untagged(name)) => Err(BadContract::UntaggedError(name)),
-            Some(TypeProblem::Taken(name, tag)) => Err(BadContract::TakenError(name, tag)),
+        // Where ts-rs cannot spell a type, it panics.
+        let spelt = catch_unwind(AssertUnwindSafe(|| {
+            let mut declarations = Declarations::new();
+            self.call_types(&mut declarations);
+            self.kind_types(&mut declarations);
+            declarations.problem().cloned()
+        }));
+        match spelt {
+            Ok(None) => Ok(()),
+            Ok(Some(problem)) => Err(problem.into()),
+            Err(panic) => Err(BadContract::Unspellable(panic_text(&*panic))),
         }
     }
 
@@ -176,9 +237,11 @@ impl<A: Send + Sync + 'static> Contract<A> {
             .fold(Namespaces::default(), |all, (name, kind)| all.with(*name, kind.options.clone()))
     }
 
-    /// The calls by their names, with the fingerprints of their types.
-    pub fn fingerprints(&self) -> BTreeMap<&'static str, &str> {
-        self.calls.iter().map(|(name, call)| (*name, call.fingerprint.as_str())).collect()
+    /// The fingerprints of the types: of calls by their names, of kinds of channels by their namespaces with a colon.
+    pub fn fingerprints(&self) -> BTreeMap<String, &str> {
+        let calls = self.calls.iter().map(|(name, call)| ((*name).to_owned(), call.fingerprint()));
+        let kinds = self.kinds.iter().map(|(name, kind)| (format!("{name}:"), kind.fingerprint()));
+        calls.chain(kinds).collect()
     }
 
     /// Tells a page which build of the front end this server serves: [`Settings::build`](crate::Settings).
@@ -190,10 +253,12 @@ impl<A: Send + Sync + 'static> Contract<A> {
         Ok(Connected { data: Some(serde_json::json!({ "build": build }).into()) })
     }
 
-    /// Asks the channel's kind.
+    /// Asks the channel's kind. Pages say along with the subscription which fingerprint they know its types by, as in
+    /// `{"types":"0123456789abcdef"}`; what no page has generated may leave that out.
     ///
     /// # Errors
-    /// What [`ChannelKind::on_subscribe`] says; 102 for a channel that none knows.
+    /// What [`ChannelKind::on_subscribe`] says; 102 for a channel that none knows, [`CHANGED`] for one whose types have
+    /// changed since the page was built.
     pub async fn on_subscribe(
         &self,
         socket: &Socket,
@@ -201,7 +266,12 @@ impl<A: Send + Sync + 'static> Contract<A> {
         app: &A,
     ) -> Result<Grant, Rejection> {
         let (namespace, name) = name_in(&asked.channel);
-        (self.kind(namespace)?.subscribe)(name, socket, app).await
+        let kind = self.kind(namespace)?;
+        let known = asked.data.and_then(|data| data.read::<KnownTypes>().ok());
+        if known.is_some_and(|known| known.types != kind.fingerprint()) {
+            return Err(changed("this channel"));
+        }
+        (kind.subscribe)(name, socket, app).await
     }
 
     /// Reads the publication and asks the channel's kind.
@@ -231,8 +301,8 @@ impl<A: Send + Sync + 'static> Contract<A> {
             None => (calling.method.as_str(), None),
         };
         let call = self.calls.get(name).ok_or(ErrorCode::METHOD_NOT_FOUND)?;
-        if known.is_some_and(|known| known != call.fingerprint.as_str()) {
-            return Err(Rejection::new(CHANGED, "this call has changed: load the page again"));
+        if known.is_some_and(|known| known != call.fingerprint()) {
+            return Err(changed("this call"));
         }
         (call.answer)(socket, calling.data, app).await
     }
@@ -250,8 +320,18 @@ impl<A: Send + Sync + 'static> Contract<A> {
     }
 }
 
-/// The call's types are not those that the page knows.
+/// The types of a call or a channel are not those that the page knows.
 pub const CHANGED: u16 = 409;
+
+fn changed(what: &str) -> Rejection {
+    Rejection::new(CHANGED, format!("{what} has changed: load the page again"))
+}
+
+/// What a page sends along with a subscription.
+#[derive(Deserialize)]
+struct KnownTypes {
+    types: String,
+}
 
 fn call_types<A, C: Call<A>>(declarations: &mut Declarations) -> CallTypes {
     CallTypes {

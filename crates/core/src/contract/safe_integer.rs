@@ -49,17 +49,25 @@ impl TryFrom<u64> for SafeInteger {
     }
 }
 
-impl From<u32> for SafeInteger {
-    fn from(integer: u32) -> Self {
-        Self(integer.into())
+impl TryFrom<usize> for SafeInteger {
+    type Error = UnsafeInteger;
+
+    fn try_from(integer: usize) -> Result<Self, UnsafeInteger> {
+        i64::try_from(integer).map_err(|_| UnsafeInteger(integer as i128)).and_then(Self::try_from)
     }
 }
 
-impl From<i32> for SafeInteger {
-    fn from(integer: i32) -> Self {
-        Self(integer.into())
-    }
+macro_rules! from_small {
+    ($($integer:ty),*) => { $(
+        impl From<$integer> for SafeInteger {
+            fn from(integer: $integer) -> Self {
+                Self(integer.into())
+            }
+        }
+    )* };
 }
+
+from_small!(i8, u8, i16, u16, i32, u32);
 
 impl From<SafeInteger> for i64 {
     fn from(integer: SafeInteger) -> Self {

@@ -246,7 +246,9 @@ fn two_types_of_one_name_are_refused() {
     struct Last;
     call!(Last, "shop.last", other::Line, Never);
     let contract = shop().call::<Last>();
-    assert_eq!(contract.check(), Err(BadContract::NameTaken("Line".to_owned())));
+    let error = contract.check().unwrap_err();
+    assert!(matches!(&error, BadContract::NameTaken { name, .. } if name == "Line"), "{error}");
+    assert!(error.to_string().contains("other::Line and "), "{error}");
 }
 
 #[test]
@@ -263,22 +265,126 @@ fn integers_that_javascript_would_round_are_refused_wherever_they_hide() {
     call!(Bare, "shop.bare", Vec<i64>, Never);
 
     let inside = Contract::new().call::<Inside>().check();
-    assert_eq!(inside, Err(BadContract::LargeInteger("Deep".to_owned())));
+    assert!(inside.unwrap_err().to_string().contains("::Deep has an integer"));
     let bare = Contract::new().call::<Bare>().check().unwrap_err();
     assert!(bare.to_string().contains("SafeInteger"), "{bare}");
 }
 
 #[test]
-fn documentation_that_would_end_its_comment_is_refused() {
+fn documentation_cannot_end_its_comment() {
+    /// As in src/**/*.rs
     #[derive(Deserialize, TS)]
     struct Glob {
-        /// A pattern such as src/*/mod.rs, or **/
+        /// A pattern such as `/*`, or **/
         #[expect(dead_code, reason = "never asked")]
         pattern: String,
     }
     call!(Glob, "shop.glob", (), Never);
-    let contract = Contract::new().call::<Glob>();
-    assert_eq!(contract.check(), Err(BadContract::Comment("Glob".to_owned())));
+    let directory = tempfile::tempdir().unwrap();
+    Contract::new().call::<Glob>().export(directory.path()).unwrap();
+    let types = fs::read_to_string(directory.path().join("types.ts")).unwrap();
+    let expected = "/** As in src/**\\/*.rs */\n\
+        export type Glob = {\n\t/** A pattern such as `/*`, or **\\/ */\n\tpattern: string;\n};\n";
+    assert!(types.contains(expected), "{types}");
+}
+
+#[test]
+fn types_that_are_spelt_alike_are_told_apart_by_what_they_are_made_of() {
+    mod one {
+        use super::*;
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Entry {
+            pub(super) part: Part,
+        }
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Part {
+            pub(super) text: String,
+        }
+    }
+    mod two {
+        use super::*;
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Entry {
+            pub(super) part: Part,
+        }
+
+        #[derive(Serialize, TS)]
+        pub(super) struct Part {
+            pub(super) number: u8,
+        }
+    }
+    #[derive(Deserialize, TS)]
+    struct First;
+    call!(First, "first", one::Entry, Never);
+    #[derive(Deserialize, TS)]
+    struct Second;
+    call!(Second, "second", two::Entry, Never);
+    let error = Contract::new().call::<First>().call::<Second>().check().unwrap_err();
+    assert!(matches!(&error, BadContract::NameTaken { name, .. } if name == "Part"), "{error}");
+}
+
+#[test]
+fn names_that_mean_something_else_in_typescript_are_refused() {
+    #[derive(Deserialize, TS)]
+    struct Calls;
+    call!(Calls, "calls", (), Never);
+    #[derive(Deserialize, TS)]
+    #[ts(rename = "my-type")]
+    struct Dashed;
+    call!(Dashed, "dashed", (), Never);
+    for error in [Contract::new().call::<Calls>().check(), Contract::new().call::<Dashed>().check()] {
+        assert!(matches!(error, Err(BadContract::BadTypeName(..))), "{error:?}");
+    }
+}
+
+#[test]
+fn integers_of_the_machines_size_are_refused() {
+    #[derive(Serialize, TS)]
+    struct Counted {
+        lines: Vec<usize>,
+    }
+    #[derive(Deserialize, TS)]
+    struct Count;
+    call!(Count, "count", Counted, Never);
+    let error = Contract::new().call::<Count>().check().unwrap_err();
+    assert!(error.to_string().contains("::Counted has an integer"), "{error}");
+}
+
+#[test]
+fn what_ts_rs_cannot_spell_is_an_error_and_no_panic() {
+    #[derive(Serialize, TS)]
+    struct Paging {
+        page: u32,
+    }
+    #[derive(Serialize, TS)]
+    struct Listing {
+        #[serde(flatten)]
+        paging: Option<Paging>,
+    }
+    #[derive(Deserialize, TS)]
+    struct List;
+    call!(List, "list", Listing, Never);
+    let error = Contract::new().call::<List>().check().unwrap_err();
+    assert!(matches!(error, BadContract::Unspellable(_)), "{error}");
+}
+
+#[test]
+fn an_error_of_the_call_itself_is_a_refusal_and_every_other_one_a_failure() {
+    #[derive(Debug, PartialEq, thiserror::Error)]
+    #[error("there is too much")]
+    struct TooMuch;
+    fn refused() -> Result<(), Failure<TooMuch>> {
+        Err(TooMuch)?
+    }
+    fn failed() -> Result<(), Failure<TooMuch>> {
+        Err(std::io::Error::other("the disk is full"))?
+    }
+    assert!(matches!(refused(), Err(Failure::Refused(TooMuch))));
+    let Err(Failure::Rejected(rejection)) = failed() else { panic!("a failure was taken for a refusal") };
+    assert_eq!(rejection.to_string(), "error 100: internal server error");
 }
 
 #[test]
@@ -364,6 +470,24 @@ fn a_fingerprint_changes_with_every_type_that_is_reached_and_not_with_words_abou
         pub(super) struct Part {
             pub(super) words: String,
         }
+    }
+    #[derive(Deserialize, TS)]
+    struct Ask;
+    call!(Ask, "ask", one::Answer, Never);
+    #[derive(Deserialize, TS)]
+    #[ts(rename = "Ask")]
+    #[expect(dead_code, reason = "only its type is of interest")]
+    struct AskMore {
+        of: String,
+    }
+    call!(AskMore, "ask", one::Answer, Never);
+    #[derive(Deserialize, TS)]
+    #[ts(rename = "Ask")]
+    struct AskInVain;
+    call!(AskInVain, "ask", one::Answer, OrderError);
+    let before = Contract::<App>::new().call::<Ask>().fingerprints()["ask"].to_owned();
+    for other in [Contract::new().call::<AskMore>(), Contract::new().call::<AskInVain>()] {
+        assert_ne!(other.fingerprints()["ask"], before);
     }
     let before = fingerprint!(one::Answer);
     assert_eq!(before, fingerprint!(documented::Answer));

@@ -1,11 +1,16 @@
 //! Writes Rust types down in TypeScript: those of a contract, and all that they are made of.
 
-use std::collections::BTreeMap;
+use std::{
+    any::{TypeId, type_name},
+    collections::{BTreeMap, HashSet},
+    num::{NonZeroIsize, NonZeroUsize},
+};
 
 use ts_rs::{Config, TS, TypeVisitor};
 
 use super::{
     layout,
+    parts::without_comments,
     reasons::{self, Unclear},
 };
 
@@ -13,45 +18,57 @@ use super::{
 pub(super) struct Declarations {
     config: Config,
     types: BTreeMap<String, Declaration>,
-    problems: Vec<TypeProblem>,
+    visited: HashSet<TypeId>,
+    /// What is being looked at, to be named if something is wrong with it.
+    within: &'static str,
+    problem: Option<TypeProblem>,
 }
 
 struct Declaration {
-    /// A JSDoc comment, or nothing.
-    documentation: String,
+    /// As ts-rs has them.
+    documentation: Option<String>,
     text: String,
+    /// The type's name in Rust.
+    rust: &'static str,
 }
 
-/// A type that pages could not use.
+/// What is wrong with a type, which is told by its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum TypeProblem {
-    /// Two types have this name.
-    NameTaken(String),
-    /// This type has an integer that JavaScript cannot hold.
-    LargeInteger(String),
-    /// What is said about this type would end its comment too early.
-    Comment(String),
-    /// This error of a call is something else than objects with a `type`.
-    Untagged(String),
-    /// This error of a call has a `type` that has a meaning already.
-    Taken(String, String),
+    /// These two have the same name in TypeScript.
+    NameTaken { name: String, types: [&'static str; 2] },
+    /// TypeScript has no such name for a type, or something else of it.
+    BadName { name: String, rust: &'static str },
+    /// It has an integer that JavaScript cannot hold.
+    LargeInteger(&'static str),
+    /// As the error of a call it could not be told from others.
+    Error { name: String, problem: Unclear },
 }
 
-/// Stands for every 64-bit integer, and is no type in TypeScript, so that it can be found.
+/// Stands for every integer that may have more than 53 bits, and is no type in TypeScript, so that it can be found.
 const LARGE_INTEGER: &str = "%large integer%";
+
+/// Names that a declaration must not take: what is declared beside it, and what ts-rs builds with.
+const TAKEN_NAMES: [&str; 4] = ["Array", "Calls", "Channels", "Record"];
 
 impl Declarations {
     pub(super) fn new() -> Self {
-        let config = Config::new().with_large_int(LARGE_INTEGER);
-        Self { config, types: BTreeMap::new(), problems: Vec::new() }
+        Self {
+            config: Config::new().with_large_int(LARGE_INTEGER),
+            types: BTreeMap::new(),
+            visited: HashSet::new(),
+            within: "",
+            problem: None,
+        }
     }
 
     /// Adds a type with all that it is made of, and returns how it is spelt.
     pub(super) fn add<T: TS + 'static + ?Sized>(&mut self) -> String {
+        self.within = type_name::<T>();
         self.visit::<T>();
         let name = T::name(&self.config);
         if name.contains(LARGE_INTEGER) {
-            self.problems.push(TypeProblem::LargeInteger(std::any::type_name::<T>().to_owned()));
+            self.complain(TypeProblem::LargeInteger(type_name::<T>()));
         }
         name
     }
@@ -59,73 +76,85 @@ impl Declarations {
     /// The same for the error of a call.
     pub(super) fn add_error<T: TS + 'static>(&mut self) -> String {
         let name = self.add::<T>();
-        match reasons::check(&without_comments(&T::inline(&self.config))) {
-            Ok(()) => {}
-            Err(Unclear::Untagged) => self.problems.push(TypeProblem::Untagged(name.clone())),
-            Err(Unclear::Taken(tag)) => self.problems.push(TypeProblem::Taken(name.clone(), tag)),
+        let declared =
+            |name: &str| self.types.get(name).map(|declaration| without_comments(&declaration.text));
+        if let Err(problem) = reasons::check(&without_comments(&T::inline(&self.config)), declared) {
+            self.complain(TypeProblem::Error { name: name.clone(), problem });
         }
         name
     }
 
     /// What is wrong with the types, if anything is.
     pub(super) fn problem(&self) -> Option<&TypeProblem> {
-        self.problems.first()
+        self.problem.as_ref()
     }
 
     /// All declarations as they stand in a module.
     pub(super) fn module(&self) -> String {
-        let declared = |Declaration { documentation, text }: &Declaration| {
-            format!("{documentation}export {}\n", layout::declaration(text))
+        let declared = |Declaration { documentation, text, .. }: &Declaration| {
+            let comment = documentation.as_ref().map(|text| layout::comment(text, 0)).unwrap_or_default();
+            format!("{comment}export {}\n", layout::declaration(text))
         };
         self.types.values().map(declared).collect::<Vec<_>>().join("\n")
     }
 
     /// What the types are, without what is said about them.
     pub(super) fn substance(&self) -> String {
-        self.types.values().map(|declaration| without_comments(&declaration.text)).collect()
+        self.types.values().map(|declaration| without_comments(&declaration.text) + "\n").collect()
     }
 
-    /// True if the type is new, so that what it is made of has to be looked at.
-    fn declare<T: TS + 'static + ?Sized>(&mut self) -> bool {
-        let (name, text) = (T::ident(&self.config), T::decl(&self.config));
-        if let Some(known) = self.types.get(&name) {
-            if known.text != text {
-                self.problems.push(TypeProblem::NameTaken(name));
-            }
-            return false;
+    fn declare<T: TS + 'static + ?Sized>(&mut self) {
+        let (name, text, rust) = (T::ident(&self.config), T::decl(&self.config), type_name::<T>());
+        if !layout::is_identifier(&name) || TAKEN_NAMES.contains(&name.as_str()) {
+            self.complain(TypeProblem::BadName { name: name.clone(), rust });
         }
         if text.contains(LARGE_INTEGER) {
-            self.problems.push(TypeProblem::LargeInteger(name.clone()));
+            self.complain(TypeProblem::LargeInteger(rust));
         }
-        if [T::docs().as_deref(), Some(&text)].into_iter().flatten().any(has_stray_end) {
-            self.problems.push(TypeProblem::Comment(name.clone()));
+        match self.types.get(&name) {
+            Some(known) if known.text != text => {
+                let types = [known.rust, rust];
+                self.complain(TypeProblem::NameTaken { name, types });
+            }
+            Some(_) => {}
+            None => drop(self.types.insert(name, Declaration { documentation: T::docs(), text, rust })),
         }
-        let documentation = T::docs().map(|text| layout::comment(&text, 0)).unwrap_or_default();
-        self.types.insert(name, Declaration { documentation, text });
-        true
+    }
+
+    /// The first problem is as good as any.
+    fn complain(&mut self, problem: TypeProblem) {
+        self.problem.get_or_insert(problem);
     }
 }
 
 impl TypeVisitor for Declarations {
+    /// Every Rust type is looked at once. Two may be spelt alike and be made of others all the same.
     fn visit<T: TS + 'static + ?Sized>(&mut self) {
+        if !self.visited.insert(TypeId::of::<T>()) {
+            return;
+        }
+        if is_word_sized::<T>() {
+            self.complain(TypeProblem::LargeInteger(self.within));
+        }
         // Only types that are derived have a declaration. The others, such as `Vec`, are spelt out where they are used,
         // and made of their generics alone.
-        if T::output_path().is_some() && self.declare::<T>() {
+        if T::output_path().is_some() {
+            let around = std::mem::replace(&mut self.within, type_name::<T>());
+            self.declare::<T>();
             T::visit_dependencies(self);
+            self.within = around;
         }
         T::visit_generics(self);
     }
 }
 
-/// Whether a comment ends within what it says.
-fn has_stray_end(text: &str) -> bool {
-    text.matches("/*").count() != text.matches("*/").count()
-}
-
-/// Comments are the only place where `/*` can stand in a declaration, but for names in quotes, which have none.
-fn without_comments(text: &str) -> String {
-    let mut parts = text.split("/*");
-    let first = parts.next().unwrap_or_default().to_owned();
-    let code = parts.map(|part| part.split_once("*/").map_or("", |(_, code)| code));
-    std::iter::once(first.as_str()).chain(code).flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ")
+/// ts-rs takes these for small ones.
+fn is_word_sized<T: 'static + ?Sized>() -> bool {
+    let words = [
+        TypeId::of::<usize>(),
+        TypeId::of::<isize>(),
+        TypeId::of::<NonZeroUsize>(),
+        TypeId::of::<NonZeroIsize>(),
+    ];
+    words.contains(&TypeId::of::<T>())
 }

@@ -10,6 +10,8 @@ use std::future::{Future, ready};
 
 use actix_web::HttpRequest;
 
+#[cfg(feature = "contract")]
+pub(crate) use self::runner::panic_text;
 pub use self::{
     refusal::Refusal,
     rejection::Rejection,

@@ -16,7 +16,7 @@ use crate::{CloseFrame, DisconnectCode, ErrorCode, HookError};
 ///         return Err(ErrorCode::PERMISSION_DENIED.into());
 ///     }
 ///     if name.is_empty() {
-///         return Err(Rejection::new(400, "which room?"));
+///         return Err(Rejection::new(1000, "which room?"));
 ///     }
 ///     Ok(name.parse()?) // a number that cannot be parsed is error 100 here
 /// }

@@ -122,8 +122,9 @@ impl ChannelKind<Bank> for Rates {
         Namespace { presence: true, ..Namespace::default() }
     }
 
-    fn parse(_: &str) -> Option<Self> {
-        Some(Self)
+    /// Takes other spellings, which clients have to give up.
+    fn parse(name: &str) -> Option<Self> {
+        name.trim().eq_ignore_ascii_case("euro").then_some(Self)
     }
 
     fn name(&self) -> &'static str {
@@ -258,6 +259,22 @@ fn a_page_with_other_types_is_told_to_load_again() {
 }
 
 #[test]
+fn a_page_that_knows_a_channel_by_other_types_is_told_to_load_again() {
+    let contract = contract();
+    let known = contract.fingerprints()["rates:"].to_owned();
+    serve(bank(), async |server| {
+        let mut ada = ada(server).await;
+        let other = json!({ "channel": "rates:euro", "data": { "types": "0123456789abcdef" } });
+        assert_eq!(ada.error("subscribe", other).await, u64::from(CHANGED));
+        // What is said along by somebody else is no fingerprint.
+        let odd = json!({ "channel": "account:ada", "data": { "types": 5 } });
+        ada.result("subscribe", odd).await;
+        let same = json!({ "channel": "rates:euro", "data": { "types": known } });
+        ada.result("subscribe", same).await;
+    });
+}
+
+#[test]
 fn a_page_is_told_which_build_is_served() {
     serve(bank(), async |server| {
         let mut client = Client::open(server).await;
@@ -288,6 +305,10 @@ fn a_kind_decides_who_may_subscribe_and_which_names_there_are() {
         assert_eq!(ada.error("subscribe", json!({ "channel": "account:bob" })).await, 103);
         assert_eq!(ada.error("subscribe", json!({ "channel": "account:B0B" })).await, 102);
         assert_eq!(ada.error("subscribe", json!({ "channel": "vault:1" })).await, 102);
+        ada.subscribe("rates:euro").await;
+        for other_spelling in ["rates:EURO", "rates: euro", "rates"] {
+            assert_eq!(ada.error("subscribe", json!({ "channel": other_spelling })).await, 102);
+        }
     });
 }
 

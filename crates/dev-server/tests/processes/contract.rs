@@ -42,7 +42,7 @@ case $1 in
 esac
 "#;
 
-const WRITES: &str = "echo \"$2/types.ts\"";
+const WRITES: &str = "echo 'the application says hello'; echo \"wrote $2/types.ts\"";
 
 const BROKEN_ROUND: &str = r#"1795645277446 START "/work/frontend"
 1795645277448 {"type":"ERROR","filename":"src/use.ts","start":{"line":2,"character":16},"end":{"line":2,"character":20},"message":"Property 'text' does not exist on type 'Message'.","code":2339}
