@@ -64,6 +64,21 @@ scenario('a_page_learns_of_a_new_version_and_takes_it_when_its_visitor_likes', a
 	await ada.close();
 });
 
+scenario('a_channel_that_has_changed_is_not_entered_and_the_page_says_why', async () => {
+	await checkout.replace(FINGERPRINTS, "'chat:': '", "'chat:': '0");
+	await build('stranger');
+	await checkout.restore();
+	await server.program.stop();
+	server = await ProdServer.start(run, { assets: site('stranger'), port: server.port });
+	const ada = await browser.chatter();
+	await ada.page.goto(new URL(`/chat/${newRoom()}`, server.url).href);
+	await ada.signIn('Ada');
+	await ada.page.getByText(/older than the server/).first().waitFor();
+	await notice(ada).waitFor();
+	ada.assertNoErrors();
+	await ada.close();
+});
+
 scenario('a_call_that_has_changed_is_not_made_and_the_page_says_why', async () => {
 	const text = await checkout.read(FINGERPRINTS);
 	await checkout.write(

@@ -244,13 +244,15 @@ impl<A: Send + Sync + 'static> Contract<A> {
         calls.chain(kinds).collect()
     }
 
-    /// Tells a page which build of the front end this server serves: [`Settings::build`](crate::Settings).
+    /// Tells a page which build of the front end this server serves, [`Settings::build`](crate::Settings), and which user
+    /// it is to the server: the cookies of the handshake may be others than when the page last asked.
     ///
     /// # Errors
     /// Never; the type is the hook's.
     pub fn on_connecting(&self, socket: &Socket) -> Result<Connected, Rejection> {
         let build = socket.hub().settings().build.as_deref();
-        Ok(Connected { data: Some(serde_json::json!({ "build": build }).into()) })
+        let user = socket.identity().user_id();
+        Ok(Connected { data: Some(serde_json::json!({ "build": build, "user": user }).into()) })
     }
 
     /// Asks the channel's kind. Pages say along with the subscription which fingerprint they know its types by, as in

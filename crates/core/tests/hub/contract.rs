@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use ts_rs::TS;
 
-use crate::support::{Client, Plan, Running, serve};
+use crate::support::{Client, Plan, Request, Running, serve};
 
 /// What the handlers share.
 struct Bank {
@@ -275,11 +275,15 @@ fn a_page_that_knows_a_channel_by_other_types_is_told_to_load_again() {
 }
 
 #[test]
-fn a_page_is_told_which_build_is_served() {
+fn a_page_is_told_which_build_is_served_and_who_it_is() {
     serve(bank(), async |server| {
         let mut client = Client::open(server).await;
         let welcome = client.result("connect", json!({})).await;
-        assert_eq!(welcome["data"], json!({ "build": "build 7" }));
+        assert_eq!(welcome["data"], json!({ "build": "build 7", "user": null }));
+        let request = Request::upgrade("/connection/websocket?ada");
+        let mut ada = Client::over(server.open_as(&request).await);
+        let welcome = ada.result("connect", json!({})).await;
+        assert_eq!(welcome["data"], json!({ "build": "build 7", "user": "ada" }));
     });
 }
 

@@ -16,6 +16,8 @@ const KEEP = 1;
 
 /** The protocol's code for whoever has to sign in first. */
 const UNAUTHORIZED = 101;
+/** The code for a page that was built for other messages than the server's. */
+const CHANGED = 409;
 
 /**
  * The room being looked at, with all that goes on in it. It moves from room to room with its name, so that the page
@@ -60,7 +62,9 @@ export class Room {
 			return () => this.#leave();
 		});
 		$effect(() => {
-			if (this.#messages.refusal?.code === UNAUTHORIZED) untrack(() => void chat.identify());
+			const code = this.#messages.refusal?.code;
+			if (code === UNAUTHORIZED) untrack(() => void chat.identify());
+			if (code === CHANGED) untrack(() => chat.failed({ type: 'changed' }));
 		});
 	}
 
@@ -81,6 +85,7 @@ export class Room {
 	/** Why messages cannot be shown, in words for people; null if they can, or will be in a moment. */
 	get problem(): string | null {
 		const { refusal } = this.#messages;
+		if (refusal?.code === CHANGED) return loadProblem({ type: 'changed' });
 		if (refusal !== null && refusal.code !== UNAUTHORIZED) return refusal.message;
 		return this.#problem;
 	}

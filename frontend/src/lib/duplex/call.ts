@@ -1,15 +1,7 @@
-import { fingerprints } from '../contract/fingerprints';
 import { ask } from './asking';
+import { fingerprintOfCall } from './fingerprints';
 import { page } from './page';
 import type { ArgumentsOf, CallName, ReplyOf } from './types';
-
-/** The contract's fingerprints, by call. */
-let current = fingerprints;
-
-// In development, types that change on the server do not load components again: the next call has the new ones.
-import.meta.hot?.accept('../contract/fingerprints', (module) => {
-	if (module) current = module['fingerprints'] as typeof fingerprints;
-});
 
 /**
  * Asks the server, as soon as there is a connection. What it takes and brings is in the contract.
@@ -21,5 +13,6 @@ export async function call<Name extends CallName>(
 	...args: ArgumentsOf<Name>
 ): Promise<ReplyOf<Name>> {
 	const [params = null]: readonly unknown[] = args;
-	return (await ask(page, { name, fingerprint: current[name], params })) as ReplyOf<Name>;
+	const fingerprint = fingerprintOfCall(name);
+	return (await ask(page, { name, fingerprint, params })) as ReplyOf<Name>;
 }

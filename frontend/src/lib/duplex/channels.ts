@@ -2,16 +2,21 @@ import type { Centrifuge } from 'centrifuge';
 import type { Regained } from './catch-up';
 import { Shared, type Holder, type SharedOptions } from './shared.svelte';
 
+export interface ChannelsOptions {
+	client: () => Centrifuge;
+	/** What page and server must have in common about a channel. */
+	fingerprint: (name: string) => string | undefined;
+	/** Told what each channel got when it was subscribed again. */
+	regained: (name: string, regained: Regained) => void;
+}
+
 /** The channels of a connection: one subscription for each name, for as long as somebody holds it. */
 export class Channels {
 	readonly #byName = new Map<string, Shared>();
-	readonly #client: () => Centrifuge;
-	readonly #regained: (name: string, regained: Regained) => void;
+	readonly #options: ChannelsOptions;
 
-	/** `regained` is told what each channel got when it was subscribed again. */
-	constructor(client: () => Centrifuge, regained: (name: string, regained: Regained) => void) {
-		this.#client = client;
-		this.#regained = regained;
+	constructor(options: ChannelsOptions) {
+		this.#options = options;
 	}
 
 	/** Has a part in a channel, with those who have one already. */
@@ -56,8 +61,11 @@ export class Channels {
 	}
 
 	#subscribe(name: string, options: SharedOptions): Shared {
-		const regained = (regained: Regained) => this.#regained(name, regained);
-		const channel = new Shared(this.#client(), name, options, regained);
+		const { client, fingerprint, regained } = this.#options;
+		const channel = new Shared(client(), name, options, {
+			fingerprint: () => fingerprint(name),
+			regained: (account) => regained(name, account)
+		});
 		this.#byName.set(name, channel);
 		return channel;
 	}

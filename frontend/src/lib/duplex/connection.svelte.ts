@@ -9,6 +9,8 @@ import type { PageConnection, Status } from './types';
 export interface ConnectionOptions extends Pick<ClientOptions, 'WebSocket' | 'network'> {
 	/** Where the server's endpoint is; null where there is no server, as while a page is prerendered. */
 	url: string | null;
+	/** What page and server must have in common about a channel; without it the server takes the page for up to date. */
+	fingerprint?: ((channel: string) => string | undefined) | undefined;
 }
 
 /**
@@ -16,10 +18,7 @@ export interface ConnectionOptions extends Pick<ClientOptions, 'WebSocket' | 'ne
  * without a network, is the SDK's work; what the SDK says of that is kept here, in a form to be shown.
  */
 export class Connection implements PageConnection {
-	readonly channels = new Channels(
-		() => this.#open(),
-		(name, regained) => this.#settle(name, regained)
-	);
+	readonly channels: Channels;
 	#status = $state.raw<Status>({ state: 'idle' });
 	#build = $state<string | null>(null);
 	/** Null until something asks for it. */
@@ -30,6 +29,11 @@ export class Connection implements PageConnection {
 
 	constructor(options: ConnectionOptions) {
 		this.#options = options;
+		this.channels = new Channels({
+			client: () => this.#open(),
+			fingerprint: options.fingerprint ?? (() => undefined),
+			regained: (name, regained) => this.#settle(name, regained)
+		});
 	}
 
 	get status(): Status {

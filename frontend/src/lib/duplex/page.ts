@@ -1,5 +1,6 @@
 /** The connection of this page to the server that it came from. */
 import { Connection } from './connection.svelte';
+import { fingerprintOfChannel } from './fingerprints';
 import type { PageConnection } from './types';
 
 const ENDPOINT = '/connection/websocket';
@@ -9,7 +10,7 @@ const url =
 	typeof location === 'undefined' ? null : location.origin.replace(/^http/, 'ws') + ENDPOINT;
 
 /** What `call` and `channel` use. */
-export const page = new Connection({ url });
+export const page = new Connection({ url, fingerprint: fingerprintOfChannel });
 
 /** What pages see of it. */
 export const connection: PageConnection = page;

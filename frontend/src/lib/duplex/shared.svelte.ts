@@ -25,6 +25,14 @@ export interface SharedOptions {
 	presence: boolean;
 }
 
+/** What its owner knows, and wants to know. */
+export interface SharedOwner {
+	/** What page and server must have in common; asked whenever the channel is subscribed. */
+	fingerprint: () => string | undefined;
+	/** Told when the channel is subscribed again or refused, and its holders have loaded what they load. */
+	regained: (regained: Regained) => void;
+}
+
 /**
  * One subscription of the SDK, for all components of a page that use its channel: what has arrived, who is there, and what
  * the server said. When to begin and when to end it is its owner's to decide.
@@ -44,22 +52,25 @@ export class Shared {
 	#account: Regained | null = null;
 	/** Whether publications that arrive are those of the account. */
 	#isRecovering = false;
-	readonly #regained: (regained: Regained) => void;
+	readonly #owner: SharedOwner;
 
-	/** `regained` is told when the channel is subscribed again or refused, and its holders have loaded what they load. */
 	constructor(
 		client: Centrifuge,
 		name: string,
 		{ keep, presence }: SharedOptions,
-		regained: (regained: Regained) => void
+		owner: SharedOwner
 	) {
 		this.name = name;
 		this.kept = new Kept(keep);
 		this.presence = presence ? new Presence() : null;
 		this.#client = client;
-		this.#regained = regained;
-		// Asked for where the server leaves the choice, as a page rarely wants to miss anything.
-		this.#subscription = client.newSubscription(name, { recoverable: true, joinLeave: presence });
+		this.#owner = owner;
+		this.#subscription = client.newSubscription(name, {
+			// Asked for where the server leaves the choice, as a page rarely wants to miss anything.
+			recoverable: true,
+			joinLeave: presence,
+			getData: () => Promise.resolve(typesOf(owner.fingerprint()))
+		});
 		this.#subscription
 			.on('subscribing', () => this.#subscribing())
 			.on('subscribed', (context) => this.#subscribed(context))
@@ -107,7 +118,7 @@ export class Shared {
 	settle(): void {
 		if (this.#account === null || this.#isRecovering) return;
 		if (this.#holders.some(({ ready }) => !ready)) return;
-		this.#regained(this.#account);
+		this.#owner.regained(this.#account);
 		this.#account = null;
 	}
 
@@ -168,7 +179,7 @@ export class Shared {
 		this.#refusal = refusal;
 		this.#interrupt();
 		this.presence?.clear();
-		this.#regained({ missed: 0, gap: false });
+		this.#owner.regained({ missed: 0, gap: false });
 	}
 
 	#interrupt(): void {
@@ -190,4 +201,9 @@ export class Shared {
 				console.warn(`${this.name}: the server does not say who is there: ${message} (${code})`);
 			});
 	}
+}
+
+/** What is sent along with a subscription. */
+function typesOf(fingerprint: string | undefined): { types: string } | null {
+	return fingerprint === undefined ? null : { types: fingerprint };
 }

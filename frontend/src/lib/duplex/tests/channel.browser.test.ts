@@ -28,6 +28,27 @@ afterAll(async () => {
 	await server.kill();
 });
 
+describe('the types of a channel', () => {
+	test('are those of the server: the page is let in, also when it comes back', async () => {
+		const known = await server.fingerprints();
+		const page = new TestPage(line, 'ada', (name) => known[`${name.split(':')[0] ?? ''}:`]);
+		const room = page.channel('room:types');
+		await until(() => room.state === 'subscribed');
+		expect(page.sent.join()).toContain(`"types":"${known['room:'] ?? ''}"`);
+
+		page.connection.reconnect();
+		await until(() => room.state === 'subscribing');
+		await until(() => room.state === 'subscribed');
+	});
+
+	test('are others: the page is refused, and told so', async () => {
+		const page = new TestPage(line, 'ada', () => '0123456789abcdef');
+		const room = page.channel('room:types');
+		await until(() => room.state === 'unsubscribed');
+		expect(room.refusal?.code).toBe(409);
+	});
+});
+
 describe('publications', () => {
 	test('of the server have a place in the stream and nobody who published them', async () => {
 		const room = ada.channel('room:server');

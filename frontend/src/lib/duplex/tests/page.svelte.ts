@@ -37,7 +37,8 @@ export class TestPage {
 
 	constructor(
 		line: Line,
-		readonly user = 'ada'
+		readonly user = 'ada',
+		fingerprint?: (channel: string) => string | undefined
 	) {
 		const { network, sent } = this;
 		const attempt = () => (this.attempts += 1);
@@ -52,7 +53,7 @@ export class TestPage {
 				super.send(data);
 			}
 		};
-		this.connection = new Connection({ url: line.url(user), WebSocket, network });
+		this.connection = new Connection({ url: line.url(user), WebSocket, network, fingerprint });
 		pages = [...pages, this];
 	}
 
