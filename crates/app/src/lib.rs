@@ -8,7 +8,10 @@ mod database;
 mod error;
 mod hooks;
 mod name;
+mod pace;
 mod session;
+#[cfg(test)]
+mod testing;
 
 use actix_web::{App, Route, web};
 use duplex_core::{Environment, Server, centrifuge_socket, raw_socket};
@@ -17,6 +20,7 @@ use crate::{
     chat::{Chat, Store},
     database::DatabaseFile,
     hooks::Demo,
+    pace::Pace,
     session::Sessions,
 };
 pub use crate::{contract::contract, database::DatabaseError, error::AppError};
@@ -24,6 +28,7 @@ pub use crate::{contract::contract, database::DatabaseError, error::AppError};
 /// What hooks, calls and HTTP handlers share. Pools and clients belong here.
 pub struct Application {
     pub(crate) chat: Chat,
+    pub(crate) pace: Pace,
 }
 
 /// Runs the application on a server. `fallback` makes the route for whatever the application's own routes do not
@@ -46,8 +51,9 @@ pub async fn serve(
     let server = server.configure(|settings| settings.namespaces = contract.namespaces())?;
     // The last step before the start: a server that cannot start must leave the database to the one that runs.
     let database = file.migrate().await?;
-    let chat = Chat::new(Store::new(database.clone()), server.hub());
-    let app = web::Data::new(Application { chat });
+    let pace = Pace::new();
+    let chat = Chat::new(Store::new(database.clone()), server.hub(), pace.clone());
+    let app = web::Data::new(Application { chat, pace });
     let hooks = Demo::new(sessions.clone().into_inner(), contract, app.clone().into_inner());
     let served = server
         .run(hooks, move || {

@@ -57,10 +57,15 @@ fn refusal(error: &JsonPayloadError) -> ApiError {
 fn read<T: DeserializeOwned>(json: &RawValue) -> Result<T, ApiError> {
     let mut deserializer = serde_json::Deserializer::from_str(json.get());
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        let (path, problem) = (error.path().to_string(), without_place(error.inner()));
         // The root has no name; what is missing there is named by the problem.
-        let field = Some(error.path().to_string()).filter(|path| path != ".");
-        ApiError::invalid(
-            field.map_or_else(|| error.inner().to_string(), |field| format!("{field}: {}", error.inner())),
-        )
+        ApiError::invalid(if path == "." { problem } else { format!("{path}: {problem}") })
     })
+}
+
+/// Line and column mean nothing to somebody who has sent an object.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    text.strip_suffix(&place).map_or_else(|| text.clone(), str::to_owned)
 }

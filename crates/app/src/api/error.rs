@@ -30,6 +30,11 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, error)
     }
 
+    /// 429: the client has to wait.
+    pub(super) fn too_fast(error: impl Into<String>, wait: Duration) -> Self {
+        Self::later(StatusCode::TOO_MANY_REQUESTS, error, wait)
+    }
+
     /// The same request may be good later.
     fn later(status: StatusCode, error: impl Into<String>, retry_after: Duration) -> Self {
         Self { retry_after: Some(retry_after), ..Self::new(status, error) }
@@ -44,8 +49,7 @@ impl From<SendError> for ApiError {
     fn from(refusal: SendError) -> Self {
         match refusal {
             SendError::TooFast { wait } => {
-                let wait = Duration::from_millis(wait.into());
-                Self::later(StatusCode::TOO_MANY_REQUESTS, refusal.to_string(), wait)
+                Self::too_fast(refusal.to_string(), Duration::from_millis(wait.into()))
             }
             _ => Self::invalid(refusal.to_string()),
         }
@@ -59,7 +63,8 @@ impl From<ChatError> for ApiError {
         match failure {
             ChatError::Store(error) if error.is_busy() => Self::try_again(),
             ChatError::Hub(HubError::Overloaded(_) | HubError::Stopped) => Self::try_again(),
-            ChatError::Store(_) | ChatError::Hub(_) => {
+            ChatError::Late(_) | ChatError::Crowded => Self::try_again(),
+            ChatError::Store(_) | ChatError::Hub(_) | ChatError::Lost => {
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal error")
             }
         }

@@ -44,6 +44,7 @@ pub(super) async fn post(
     let draft = Draft {
         room: named(room)?,
         author: by(&request, author, &sessions)?,
+        peer: request.peer_addr().map(|peer| peer.ip()),
         text: text.parse().map_err(SendError::from)?,
         nonce,
     };
@@ -88,7 +89,7 @@ fn by(request: &HttpRequest, author: Option<String>, sessions: &Sessions) -> Res
         },
         (None, Some(author)) => {
             let name = author.parse().map_err(|bad| ApiError::invalid(format!("author: {bad}")))?;
-            Ok(Author::Outside { name, peer: request.peer_addr().map(|peer| peer.ip()) })
+            Ok(Author::Outside(name))
         }
         (None, None) => Err(ApiError::invalid("author: say who you are, or sign in first")),
     }

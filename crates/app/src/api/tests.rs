@@ -9,22 +9,21 @@ use actix_web::{
     test::{TestRequest, call_service, init_service},
     web::Data,
 };
-use duplex_core::{Environment, Hooks, Hub, HubError, Namespace, Namespaces, Settings};
+use duplex_core::{Environment, Hub, HubError};
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
-use super::error::ApiError;
+use super::{error::ApiError, session::end_sockets};
 use crate::{
     Application,
     chat::{Chat, ChatError, SendError, Store},
     database::{Database, DatabaseFile},
+    pace::Pace,
     session::Sessions,
+    testing::{self, BusyHub, DEADLINE},
 };
 
 const MESSAGES: &str = "/api/rooms/lobby/messages";
-
-struct NoHooks;
-
-impl Hooks for NoHooks {}
 
 struct Scene {
     _folder: tempfile::TempDir,
@@ -45,11 +44,9 @@ impl Scene {
         let folder = tempfile::tempdir().unwrap();
         let file = DatabaseFile::open(&folder.path().join("test.sqlite")).await.unwrap();
         let database = file.migrate().await.unwrap();
-        let rooms = Namespace { history_size: 100, ..Namespace::default() };
-        let namespaces = Namespaces::default().with("chat", rooms);
-        let hub = Hub::start(Settings { namespaces, shards: 1, ..Settings::default() }, NoHooks).unwrap();
-        let chat = Chat::new(Store::new(database.clone()), hub.clone());
-        let app = Data::new(Application { chat });
+        let (hub, pace) = (testing::hub(), Pace::new());
+        let chat = Chat::new(Store::new(database.clone()), hub.clone(), pace.clone());
+        let app = Data::new(Application { chat, pace });
         let sessions = Data::new(Sessions::from_environment(&Environment::default()));
         Self { _folder: folder, database, app, sessions, hub }
     }
@@ -142,7 +139,10 @@ async fn what_is_wrong_is_named() {
         (json!({ "author": "a" }), "missing field `text`"),
         (json!([1]), "invalid"),
     ] {
-        scene.post(body).await.refuses(422, words);
+        let answer = scene.post(body).await;
+        answer.refuses(422, words);
+        // Line and column of what a program has written help nobody.
+        assert!(!answer.body["error"].as_str().unwrap().contains("column"), "{}", answer.body);
     }
     let elsewhere = TestRequest::post().uri("/api/rooms/Attic/messages");
     scene
@@ -243,9 +243,11 @@ async fn a_failure_is_not_explained_to_whoever_asks() {
 
 #[test]
 fn who_comes_at_a_bad_moment_is_told_to_come_back() {
-    let response = ApiError::from(ChatError::from(HubError::Stopped)).error_response();
-    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-    assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "1");
+    for failure in [HubError::Stopped.into(), ChatError::Late(DEADLINE), ChatError::Crowded] {
+        let response = ApiError::from(failure).error_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "1");
+    }
     let response = ApiError::from(SendError::TooFast { wait: 1001 }).error_response();
     assert_eq!(response.headers().get(header::RETRY_AFTER).unwrap(), "2");
 }
@@ -258,6 +260,52 @@ async fn a_name_to_sign_in_with_is_checked() {
     scene.ask(sign_in(json!({}))).await.refuses(422, "missing field `name`");
     let answer = scene.ask(sign_in(json!({ "name": " Ada " }))).await;
     assert_eq!((answer.status, answer.body), (StatusCode::OK, json!({ "user": "Ada" })));
+}
+
+#[actix_web::test]
+async fn who_signs_in_as_one_after_the_other_is_told_to_wait() {
+    let scene = Scene::set().await;
+    let sign_in = async |peer: &str, name: usize| {
+        let request = TestRequest::post().uri("/api/session").peer_addr(peer.parse().unwrap());
+        scene.ask(request.set_json(json!({ "name": name.to_string() }))).await
+    };
+    let mut answers = Vec::new();
+    for name in 0..60 {
+        answers.push(sign_in("192.0.2.1:1000", name).await);
+    }
+    let refusal = answers.iter().find(|answer| answer.status != StatusCode::OK).unwrap();
+    refusal.refuses(429, "too many sign-ins");
+    assert_eq!((refusal.retry_after(), refusal.headers.get(header::SET_COOKIE)), (Some(1), None));
+    assert_eq!(sign_in("192.0.2.2:1000", 0).await.status, StatusCode::OK);
+}
+
+#[actix_web::test]
+async fn who_posts_as_one_user_after_the_other_is_told_to_wait() {
+    let scene = Scene::set().await;
+    let post = async |user: usize| {
+        let request = TestRequest::post().uri(MESSAGES).peer_addr("192.0.2.1:1000".parse().unwrap());
+        let request = scene.as_user(&user.to_string(), request);
+        scene.ask(request.set_json(json!({ "text": "x" }))).await
+    };
+    let mut answers = Vec::new();
+    for user in 0..100 {
+        answers.push(post(user).await);
+    }
+    answers
+        .iter()
+        .find(|answer| answer.status != StatusCode::CREATED)
+        .unwrap()
+        .refuses(429, "too many messages");
+}
+
+#[actix_web::test]
+async fn sockets_of_who_has_signed_out_end_when_there_is_room() {
+    let busy = BusyHub::listening_to("chat:lobby").await;
+    let hub = busy.hub();
+    let mut ending = std::pin::pin!(end_sockets(&hub, "ada"));
+    assert!(timeout(5 * BusyHub::PATIENCE, &mut ending).await.is_err(), "it has given up");
+    busy.start();
+    timeout(DEADLINE, ending).await.unwrap().unwrap();
 }
 
 #[test]

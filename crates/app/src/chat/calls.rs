@@ -1,14 +1,19 @@
 //! What pages ask of the chat.
 
+use std::net::IpAddr;
+
 use duplex_core::{
-    ErrorCode, Socket,
+    Socket,
     contract::{Call, Failure, Never, SafeInteger},
 };
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::{Author, BadRoom, Draft, Message, OpenedRoom, Page, Room, RoomName, SendError};
+use super::{
+    Author, BadRoom, Draft, Message, OpenedRoom, Page, Room, RoomName, SendError,
+    visit::{peer, user},
+};
 use crate::Application;
 
 /// Says something in a room.
@@ -28,22 +33,24 @@ impl Call<Application> for SendMessage {
 
     async fn answer(self, socket: &Socket, app: &Application) -> Result<Message, Failure<SendError>> {
         let author = Author::User(user(socket)?.to_owned());
-        let draft = self.draft(author).map_err(Failure::Refused)?;
-        app.chat.send(draft).await?.map_err(Failure::Refused)
+        let draft = self.draft(author, peer(socket))?;
+        Ok(app.chat.send(draft).await??)
     }
 }
 
 impl SendMessage {
-    fn draft(self, author: Author) -> Result<Draft, SendError> {
-        Ok(Draft { room: self.room.parse()?, author, text: self.text.parse()?, nonce: Some(self.nonce) })
+    fn draft(self, author: Author, peer: Option<IpAddr>) -> Result<Draft, SendError> {
+        let (room, text) = (self.room.parse()?, self.text.parse()?);
+        Ok(Draft { room, author, peer, text, nonce: Some(self.nonce) })
     }
 }
 
 /// Why there is nothing to be had of a room.
-#[derive(Serialize, TS)]
+#[derive(Debug, Serialize, TS, thiserror::Error)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(crate) enum RoomError {
     /// There can be no room of that name.
+    #[error("room: {BadRoom}")]
     BadRoom,
 }
 
@@ -92,16 +99,12 @@ impl Call<Application> for ListRooms {
     type Reply = Vec<Room>;
     type Error = Never;
 
-    async fn answer(self, _: &Socket, app: &Application) -> Result<Vec<Room>, Failure<Never>> {
+    async fn answer(self, socket: &Socket, app: &Application) -> Result<Vec<Room>, Failure<Never>> {
+        user(socket)?;
         Ok(app.chat.rooms().await?)
     }
 }
 
-fn room(name: &str) -> Result<RoomName, Failure<RoomError>> {
-    name.parse().map_err(|BadRoom| Failure::Refused(RoomError::BadRoom))
-}
-
-/// Who asks; rooms are for those who have said who they are.
-fn user(socket: &Socket) -> Result<&str, ErrorCode> {
-    socket.identity().user_id().ok_or(ErrorCode::UNAUTHORIZED)
+fn room(name: &str) -> Result<RoomName, RoomError> {
+    name.parse().map_err(|BadRoom| RoomError::BadRoom)
 }

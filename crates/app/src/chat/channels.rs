@@ -9,8 +9,11 @@ use duplex_core::{
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::{Message, RoomName};
-use crate::Application;
+use super::{
+    Message, RoomName,
+    visit::{peer, user},
+};
+use crate::{Application, pace::Visitor};
 
 /// What is said in a room: `chat:<room>`. Visitors do not publish to it; they call
 /// [`SendMessage`](super::SendMessage), which keeps what they say.
@@ -42,7 +45,8 @@ impl ChannelKind<Application> for RoomChannel {
     }
 
     async fn on_subscribe(&self, socket: &Socket, _: &Application) -> Result<Terms<()>, Rejection> {
-        signed_in(socket)
+        user(socket)?;
+        Ok(Terms::default())
     }
 }
 
@@ -73,18 +77,19 @@ impl ChannelKind<Application> for TypingChannel {
     }
 
     async fn on_subscribe(&self, socket: &Socket, _: &Application) -> Result<Terms<()>, Rejection> {
-        signed_in(socket)
+        user(socket)?;
+        Ok(Terms::default())
     }
 
-    async fn on_publish(&self, typing: Typing, _: &Socket, _: &Application) -> Result<Typing, Rejection> {
+    /// More than anybody can type is error 111: a page leaves it at that, and says it again later.
+    async fn on_publish(
+        &self,
+        typing: Typing,
+        socket: &Socket,
+        app: &Application,
+    ) -> Result<Typing, Rejection> {
+        let visitor = Visitor::new(Some(user(socket)?), peer(socket));
+        app.pace.typing(visitor).map_err(|_| ErrorCode::TOO_MANY_REQUESTS)?;
         Ok(typing)
-    }
-}
-
-/// Rooms are for those who have said who they are.
-fn signed_in(socket: &Socket) -> Result<Terms<()>, Rejection> {
-    match socket.identity().user_id() {
-        Some(_) => Ok(Terms::default()),
-        None => Err(ErrorCode::UNAUTHORIZED.into()),
     }
 }

@@ -51,6 +51,15 @@ pub(crate) enum ChatError {
     /// At the hub.
     #[error(transparent)]
     Hub(#[from] HubError),
+    /// A message is not published yet, and perhaps not even kept. Work on it goes on without its sender.
+    #[error("a message is still on its way after {0:?}")]
+    Late(Duration),
+    /// More messages are on their way than there is room for. Nothing has happened.
+    #[error("too many messages are on their way")]
+    Crowded,
+    /// Whatever was at work on a message has ended, by a panic or with the program.
+    #[error("a message was lost on its way")]
+    Lost,
 }
 
 impl SendError {

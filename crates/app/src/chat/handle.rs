@@ -1,36 +1,30 @@
 //! The chat's handle: the verbs that hooks, calls and HTTP handlers have for it.
 
-use std::{
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
-};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use duplex_core::{
-    HistoryQuery, Hub, HubError, Position,
+    Hub, Position,
     contract::{ChannelKind as _, SafeInteger},
 };
 use serde::Serialize;
 use ts_rs::TS;
 
 use super::{
-    ChatError, Draft, Message, Page, Room, RoomChannel, RoomName, SendError, Store,
-    message::Sender,
-    rate::{Buckets, Rate},
+    ChatError, Draft, Message, Page, Room, RoomChannel, RoomName, SendError, Store, delivery::Deliveries,
 };
-
-/// Who talks does not send more than a message a second for long, but may well send some short ones in a row.
-const RATE: Rate = Rate { burst: 5, interval: Duration::from_secs(1) };
+use crate::pace::Pace;
 
 /// The chat. Cheap to clone; the clones are one chat.
 ///
 /// While a server is replaced, two processes have the database, and each publishes to its own sockets. A page that changes
-/// over from one to the other finds in the database what it has not heard.
+/// over from one to the other finds in the database what was said until then, by the sockets of either. What is said by
+/// those that have not changed over yet it finds when it opens the room once more.
 #[derive(Clone)]
 pub(crate) struct Chat {
     store: Store,
     hub: Hub,
-    /// Locked for a moment only, never across an await.
-    buckets: Arc<Mutex<Buckets<Sender>>>,
+    deliveries: Deliveries,
+    pace: Pace,
 }
 
 /// A room as somebody finds it who comes in.
@@ -45,28 +39,28 @@ pub(crate) struct OpenedRoom {
 }
 
 impl Chat {
-    pub(crate) fn new(store: Store, hub: Hub) -> Self {
-        Self { store, hub, buckets: Arc::new(Mutex::new(Buckets::new(RATE))) }
+    /// To be called in the application runtime.
+    pub(crate) fn new(store: Store, hub: Hub, pace: Pace) -> Self {
+        let deliveries = Deliveries::new(store.clone(), hub.clone());
+        Self { store, hub, deliveries, pace }
     }
 
-    /// Says something in a room: it is kept, and then published to the room's channel.
+    /// Says something in a room: it is kept, and then published to the room's channel, also if whoever waits for that is
+    /// gone. The reply comes when both is done.
     ///
     /// What has been sent before with the same nonce is the message that is there already, and is published again: the
-    /// first attempt may have ended between the two. Whoever gets a message twice knows it by its id. And whoever puts
-    /// them in a row goes by the id, too: of two that are sent at once, the later may be published first.
+    /// first attempt may have ended between the two, with its process. Whoever gets a message twice knows it by its id.
+    /// And whoever puts them in a row goes by the id, too: of two that are sent at once, the later may be published first.
     ///
     /// # Errors
-    /// The outer error is a failure, after which the message may have been kept, so that it should be sent again with
-    /// the same nonce. The inner one is [`SendError::TooFast`] or [`SendError::NonceTaken`].
+    /// The outer error is a failure, after which the message may have been kept and may yet be published, so that it
+    /// should be sent again with the same nonce. The inner one is [`SendError::TooFast`] or [`SendError::NonceTaken`].
     pub(crate) async fn send(&self, draft: Draft) -> Result<Result<Message, SendError>, ChatError> {
-        if let Err(wait) = self.take_token(draft.author.sender()) {
+        if let Err(wait) = self.pace.message(draft.visitor()) {
             return Ok(Err(SendError::too_fast(wait)));
         }
-        let Some(message) = self.store.add(&draft, now()).await? else {
-            return Ok(Err(SendError::NonceTaken));
-        };
-        RoomChannel(message.room.clone()).publish(&self.hub, &message).await?;
-        Ok(Ok(message))
+        let message = self.deliveries.deliver(draft, now()).await?;
+        Ok(message.ok_or(SendError::NonceTaken))
     }
 
     /// What somebody finds who comes into a room.
@@ -76,7 +70,7 @@ impl Chat {
     pub(crate) async fn open(&self, room: &RoomName) -> Result<OpenedRoom, ChatError> {
         // The position comes first. A message that is kept in between is in the page, and comes once more behind the
         // position; the other way round, it would be in neither.
-        let position = self.position(room).await?;
+        let position = self.hub.position(&RoomChannel(room.clone()).channel()).await?;
         let Page { messages, earlier } = self.store.page(room, None).await?;
         Ok(OpenedRoom { messages, earlier, position })
     }
@@ -96,16 +90,6 @@ impl Chat {
     pub(crate) async fn rooms(&self) -> Result<Vec<Room>, ChatError> {
         Ok(self.store.rooms().await?)
     }
-
-    async fn position(&self, room: &RoomName) -> Result<Position, HubError> {
-        let nothing_but_the_position = HistoryQuery { limit: Some(0), ..HistoryQuery::default() };
-        let channel = RoomChannel(room.clone()).channel();
-        Ok(self.hub.history(&channel, &nothing_but_the_position).await?.top)
-    }
-
-    fn take_token(&self, sender: Sender) -> Result<(), Duration> {
-        self.buckets.lock().unwrap_or_else(PoisonError::into_inner).take(sender, Instant::now())
-    }
 }
 
 /// Milliseconds since 1970; 1970 itself by a clock that has never been set.
@@ -118,18 +102,15 @@ fn now() -> SafeInteger {
 mod tests {
     use std::collections::HashSet;
 
-    use duplex_core::{Hooks, Json, Namespace, Namespaces, Settings};
+    use duplex_core::{HistoryQuery, Json};
     use uuid::Uuid;
 
     use super::*;
     use crate::{
         chat::{Author, store::PAGE},
         database::DatabaseFile,
+        testing,
     };
-
-    struct NoHooks;
-
-    impl Hooks for NoHooks {}
 
     struct Scene {
         _folder: tempfile::TempDir,
@@ -140,10 +121,8 @@ mod tests {
         async fn set() -> Self {
             let folder = tempfile::tempdir().unwrap();
             let file = DatabaseFile::open(&folder.path().join("test.sqlite")).await.unwrap();
-            let rooms = Namespace { history_size: 100, ..Namespace::default() };
-            let namespaces = Namespaces::default().with("chat", rooms);
-            let hub = Hub::start(Settings { namespaces, shards: 1, ..Settings::default() }, NoHooks).unwrap();
-            let chat = Chat::new(Store::new(file.migrate().await.unwrap()), hub);
+            let store = Store::new(file.migrate().await.unwrap());
+            let chat = Chat::new(store, testing::hub(), Pace::new());
             Self { _folder: folder, chat }
         }
 
@@ -161,7 +140,8 @@ mod tests {
 
     fn draft(user: &str, text: &str) -> Draft {
         let author = Author::User(user.to_owned());
-        Draft { room: lobby(), author, text: text.parse().unwrap(), nonce: Some(Uuid::new_v4()) }
+        let (text, nonce) = (text.parse().unwrap(), Some(Uuid::new_v4()));
+        Draft { room: lobby(), author, peer: None, text, nonce }
     }
 
     #[tokio::test]

@@ -1,6 +1,6 @@
 //! What is said in a room: as it is about to be, and as it is kept.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use duplex_core::contract::SafeInteger;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use ts_rs::TS;
 use uuid::Uuid;
 
 use super::{RoomName, Text};
-use crate::name::Name;
+use crate::{name::Name, pace::Visitor};
 
 /// Something that was said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -52,6 +52,8 @@ pub(crate) struct Room {
 pub(crate) struct Draft {
     pub(crate) room: RoomName,
     pub(crate) author: Author,
+    /// Where it comes from; behind a proxy that is the proxy.
+    pub(crate) peer: Option<IpAddr>,
     pub(crate) text: Text,
     /// What its sender knows it by. Sent again with the same one, it is still one message.
     pub(crate) nonce: Option<Uuid>,
@@ -62,24 +64,20 @@ pub(crate) struct Draft {
 pub(crate) enum Author {
     /// Somebody who is signed in.
     User(String),
-    /// Whoever calls without a session.
-    Outside {
-        /// As they call themselves.
-        name: Name,
-        /// Where the call comes from; behind a proxy that is the proxy.
-        peer: Option<IpAddr>,
-    },
-}
-
-/// Whose messages are counted together, to see whether they come too fast.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Sender {
-    User(Box<str>),
-    /// A name without a session costs nothing, so it does not count, but the address does.
-    Peer(Option<IpAddr>),
+    /// Whoever calls without a session, as they call themselves.
+    Outside(Name),
 }
 
 impl Draft {
+    /// Who is counted for it.
+    pub(crate) fn visitor(&self) -> Visitor {
+        let user = match &self.author {
+            Author::User(name) => Some(name.as_str()),
+            Author::Outside(_) => None,
+        };
+        Visitor::new(user, self.peer)
+    }
+
     /// Whether this draft and that message are one thing that was sent twice.
     pub(crate) fn became(&self, message: &Message) -> bool {
         let Message { id: _, room, author, outside, text, sent: _, nonce } = message;
@@ -96,27 +94,12 @@ impl Author {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::User(name) => name,
-            Self::Outside { name, .. } => name.as_str(),
+            Self::Outside(name) => name.as_str(),
         }
     }
 
     pub(crate) fn is_outside(&self) -> bool {
-        matches!(self, Self::Outside { .. })
-    }
-
-    pub(crate) fn sender(&self) -> Sender {
-        match self {
-            Self::User(name) => Sender::User(name.as_str().into()),
-            Self::Outside { peer, .. } => Sender::Peer(peer.map(network_of)),
-        }
-    }
-}
-
-/// One customer has at least 2⁶⁴ addresses of IPv6, which differ in their second half.
-fn network_of(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
-        address @ IpAddr::V4(_) => address,
+        matches!(self, Self::Outside(_))
     }
 }
 
@@ -124,17 +107,16 @@ fn network_of(peer: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    fn outside(name: &str, peer: &str) -> Author {
-        Author::Outside { name: name.parse().unwrap(), peer: Some(peer.parse().unwrap()) }
-    }
-
     #[test]
-    fn whoever_has_no_session_is_counted_by_address_and_not_by_name() {
-        assert_eq!(outside("ada", "192.0.2.1").sender(), outside("bob", "192.0.2.1").sender());
-        assert_ne!(outside("ada", "192.0.2.1").sender(), outside("ada", "192.0.2.2").sender());
-        assert_eq!(outside("ada", "192.0.2.1").sender(), outside("ada", "::ffff:192.0.2.1").sender());
-        assert_eq!(outside("ada", "2001:db8::1").sender(), outside("ada", "2001:db8::ffff:0:0:2").sender());
-        assert_ne!(outside("ada", "2001:db8::1").sender(), outside("ada", "2001:db8:0:1::1").sender());
-        assert_ne!(Author::User("192.0.2.1".to_owned()).sender(), outside("ada", "192.0.2.1").sender());
+    fn whoever_has_no_session_is_not_counted_by_name() {
+        let visitor = |author| {
+            let (room, text) = ("lobby".parse().unwrap(), "hello".parse().unwrap());
+            Draft { room, author, peer: Some([192, 0, 2, 1].into()), text, nonce: None }.visitor()
+        };
+        let outside = |name: &str| visitor(Author::Outside(name.parse().unwrap()));
+        let user = |name: &str| visitor(Author::User(name.to_owned()));
+        assert_eq!(outside("ada"), outside("bob"));
+        assert_ne!(user("ada"), user("bob"));
+        assert_ne!(user("ada"), outside("ada"));
     }
 }

@@ -3,13 +3,14 @@
 
 mod calls;
 mod channels;
+mod delivery;
 mod error;
 mod handle;
 mod message;
-mod rate;
 mod room;
 mod store;
 mod text;
+mod visit;
 
 pub(crate) use self::{
     calls::{EarlierMessages, ListRooms, OpenRoom, SendMessage},

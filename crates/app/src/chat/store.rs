@@ -13,6 +13,10 @@ use crate::database::{Database, is_busy};
 /// Messages in a page.
 pub(crate) const PAGE: usize = 50;
 
+/// The newest messages of a room before an id.
+const PAGE_STATEMENT: &str = "SELECT id, room, author, outside, text, sent, nonce FROM messages
+     WHERE room = ? AND id < ? ORDER BY id DESC LIMIT ?";
+
 /// Rooms in a list: more than fit on a page, so that it does not grow with all that were ever opened.
 const ROOMS: i64 = 100;
 
@@ -92,16 +96,13 @@ impl Store {
         before: Option<SafeInteger>,
     ) -> Result<Page, StoreError> {
         // One more than is shown tells whether there are more.
-        let mut messages: Vec<Message> = sqlx::query_as(
-            "SELECT id, room, author, outside, text, sent, nonce FROM messages
-             WHERE room = ? AND id < ? ORDER BY id DESC LIMIT ?",
-        )
-        .bind(room.as_str())
-        .bind(before.map_or(i64::MAX, SafeInteger::get))
-        .bind(PAGE as i64 + 1)
-        .fetch_all(self.database.readers())
-        .await
-        .map_err(StoreError::at("read messages"))?;
+        let mut messages: Vec<Message> = sqlx::query_as(PAGE_STATEMENT)
+            .bind(room.as_str())
+            .bind(before.map_or(i64::MAX, SafeInteger::get))
+            .bind(PAGE as i64 + 1)
+            .fetch_all(self.database.readers())
+            .await
+            .map_err(StoreError::at("read messages"))?;
         let earlier = messages.len() > PAGE;
         messages.truncate(PAGE);
         messages.reverse();

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use actix_web::rt::time::{sleep, timeout};
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::time::{sleep, timeout};
 
 /// Connections that read. Each is a thread and a page cache of up to 2 MB; reads are short, so a few serve many.
 const READERS: u32 = 4;
@@ -18,9 +18,10 @@ const READERS: u32 = 4;
 /// come first served; waiting for each other in SQLite, they would sleep and try again, and the unlucky would give up.
 const WRITERS: u32 = 1;
 
-/// How long a statement waits for another process that writes, and for a connection. Half of what a hook may take
-/// ([`Limits::hook_deadline`](duplex_core::Limits)), so that it ends with an error of its own.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a statement waits for a connection, and then for another process that writes. Both together are less than the
+/// 5 s after which a page gives a call up, and than the 10 s of a hook ([`Limits::hook_deadline`](duplex_core::Limits)): so
+/// it ends with an error of its own, also behind others that wait.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait before a file that was locked is tried again.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -134,7 +135,7 @@ mod tests {
             assert_eq!(pragma(pool, "PRAGMA journal_mode").await, "wal");
             assert_eq!(pragma(pool, "PRAGMA synchronous").await, "1");
             assert_eq!(pragma(pool, "PRAGMA foreign_keys").await, "1");
-            assert_eq!(pragma(pool, "PRAGMA busy_timeout").await, "5000");
+            assert_eq!(pragma(pool, "PRAGMA busy_timeout").await, "2000");
         }
     }
 
@@ -173,6 +174,26 @@ mod tests {
         let refused = sqlx::query("CREATE TABLE a (b)").execute(database.readers()).await.unwrap_err();
         assert!(refused.to_string().contains("readonly"), "{refused}");
         sqlx::query("CREATE TABLE a (b)").execute(database.writer()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_both_is_told_before_a_page_gives_up() {
+        const PAGE_GIVES_UP: Duration = Duration::from_secs(5);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("chat.sqlite");
+        let (database, another_process) = (open(&path).await.unwrap(), open(&path).await.unwrap());
+        sqlx::query("CREATE TABLE a (b)").execute(database.writer()).await.unwrap();
+        let _writing = another_process.writer().begin_with("BEGIN IMMEDIATE").await.unwrap();
+        let somebody = database.writer().acquire().await.unwrap();
+        let began = Instant::now();
+        let delete = sqlx::query("DELETE FROM a").execute(database.writer());
+        let give_back = async {
+            sleep(PATIENCE * 3 / 4).await;
+            drop(somebody);
+        };
+        let (deleted, ()) = tokio::join!(delete, give_back);
+        assert!(is_busy(&deleted.unwrap_err()));
+        assert!((PATIENCE * 3 / 2..PAGE_GIVES_UP).contains(&began.elapsed()), "{:?}", began.elapsed());
     }
 
     #[tokio::test]

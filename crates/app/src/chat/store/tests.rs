@@ -29,7 +29,8 @@ async fn open(folder: &Path) -> Store {
 
 fn draft(room: &str, text: &str) -> Draft {
     let author = Author::User("ada".to_owned());
-    Draft { room: room.parse().unwrap(), author, text: text.parse().unwrap(), nonce: None }
+    let (room, text) = (room.parse().unwrap(), text.parse().unwrap());
+    Draft { room, author, peer: None, text, nonce: None }
 }
 
 fn at(sent: i32) -> SafeInteger {
@@ -52,7 +53,7 @@ fn ids(messages: &[Message]) -> Vec<i64> {
 async fn what_is_kept_comes_back_as_it_was() {
     let scene = Scene::set().await;
     let draft = Draft {
-        author: Author::Outside { name: "Zoë 'x'".parse().unwrap(), peer: None },
+        author: Author::Outside("Zoë 'x'".parse().unwrap()),
         nonce: Some(Uuid::new_v4()),
         ..draft("lobby", "日本\n\"'; --")
     };
@@ -106,12 +107,14 @@ async fn a_page_that_has_them_all_says_so() {
 #[tokio::test]
 async fn a_page_is_found_by_an_index() {
     let scene = Scene::set().await;
-    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(
-        "EXPLAIN QUERY PLAN SELECT * FROM messages WHERE room = 'a' AND id < 9 ORDER BY id DESC LIMIT 51",
-    )
-    .fetch_all(scene.store.database.readers())
-    .await
-    .unwrap();
+    let explain = sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {PAGE_STATEMENT}"));
+    let plan: Vec<(i64, i64, i64, String)> = sqlx::query_as(explain)
+        .bind("lobby")
+        .bind(9)
+        .bind(51)
+        .fetch_all(scene.store.database.readers())
+        .await
+        .unwrap();
     let steps: Vec<_> = plan.into_iter().map(|(_, _, _, step)| step).collect();
     assert_eq!(steps, ["SEARCH messages USING INDEX messages_by_room (room=? AND rowid<?)"]);
 }
@@ -130,7 +133,7 @@ async fn a_nonce_is_good_for_one_message() {
     let scene = Scene::set().await;
     let first = Draft { nonce: Some(Uuid::new_v4()), ..draft("lobby", "hello") };
     scene.store.add(&first, at(1)).await.unwrap().unwrap();
-    let outside = Author::Outside { name: "ada".parse().unwrap(), peer: None };
+    let outside = Author::Outside("ada".parse().unwrap());
     for other in [
         Draft { text: "bye".parse().unwrap(), ..first.clone() },
         Draft { room: "attic".parse().unwrap(), ..first.clone() },

@@ -1,5 +1,5 @@
-//! How fast somebody may send: a bucket of tokens for each sender, of which a message takes one. Pure: the time is
-//! passed in.
+//! Buckets of tokens: one for each of those who are counted, and whatever they do takes one. Pure: the time is passed
+//! in.
 
 use std::{
     collections::HashMap,
@@ -7,24 +7,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// How many messages may come at once, and how soon the next ones.
+/// How much may come at once, and how soon the next.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rate {
+pub(super) struct Rate {
     /// Tokens in a full bucket; at least one.
-    pub(crate) burst: u32,
+    pub(super) burst: u32,
     /// The time in which a bucket gets one more.
-    pub(crate) interval: Duration,
+    pub(super) interval: Duration,
 }
 
-/// The buckets of all senders.
+/// The buckets of everybody.
 ///
 /// A bucket is the moment at which it will be full again, so time fills it by passing. One that is full is as good as
-/// none, and is forgotten; so there are about as many as there were messages in the last `burst * interval`.
-pub(crate) struct Buckets<K> {
+/// none, and is forgotten; so there are about as many as tokens were taken in the last `burst * interval`.
+pub(super) struct Buckets<K> {
     rate: Rate,
     full_at: HashMap<K, Instant>,
     /// How many buckets there may be before the full ones are looked for: twice as many as were left last time, so that
-    /// a message pays for looking at two.
+    /// a token pays for looking at two.
     sweep_at: usize,
 }
 
@@ -32,24 +32,38 @@ pub(crate) struct Buckets<K> {
 const FEW: usize = 64;
 
 impl<K: Eq + Hash> Buckets<K> {
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub(super) fn new(rate: Rate) -> Self {
         Self { rate, full_at: HashMap::new(), sweep_at: FEW }
+    }
+
+    /// How long it takes until there is a token; nothing at all if there is one. Asking takes none.
+    pub(super) fn wait(&self, who: &K, now: Instant) -> Duration {
+        let with_one_left = self.rate.interval * self.rate.burst.saturating_sub(1);
+        self.full_at(who, now).duration_since(now).saturating_sub(with_one_left)
+    }
+
+    /// Takes a token, which has to be there.
+    pub(super) fn spend(&mut self, who: K, now: Instant) {
+        let full_at = self.full_at(&who, now) + self.rate.interval;
+        self.sweep(now);
+        self.full_at.insert(who, full_at);
     }
 
     /// Takes a token.
     ///
     /// # Errors
     /// How long it takes until there is one. Nothing has been taken.
-    pub(crate) fn take(&mut self, sender: K, now: Instant) -> Result<(), Duration> {
-        let full_at = self.full_at.get(&sender).map_or(now, |full_at| now.max(*full_at));
-        let with_one_left = self.rate.interval * self.rate.burst.saturating_sub(1);
-        let wait = full_at.duration_since(now).saturating_sub(with_one_left);
+    pub(super) fn take(&mut self, who: K, now: Instant) -> Result<(), Duration> {
+        let wait = self.wait(&who, now);
         if !wait.is_zero() {
             return Err(wait);
         }
-        self.sweep(now);
-        self.full_at.insert(sender, full_at + self.rate.interval);
+        self.spend(who, now);
         Ok(())
+    }
+
+    fn full_at(&self, who: &K, now: Instant) -> Instant {
+        self.full_at.get(who).map_or(now, |full_at| now.max(*full_at))
     }
 
     fn sweep(&mut self, now: Instant) {
@@ -102,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn senders_do_not_share() {
+    fn nobody_shares_a_bucket() {
         let (mut buckets, now) = (buckets(), Instant::now());
         while buckets.take(1, now).is_ok() {}
         assert_eq!(buckets.take(2, now), Ok(()));
@@ -120,9 +134,9 @@ mod tests {
     #[test]
     fn buckets_that_are_full_again_are_forgotten() {
         let (mut buckets, mut now) = (buckets(), Instant::now());
-        for sender in 0..100_000 {
+        for who in 0..100_000 {
             now += SECOND / 100;
-            buckets.take(sender, now).unwrap();
+            buckets.take(who, now).unwrap();
             assert!(buckets.full_at.len() <= 2 * 100 + FEW, "{}", buckets.full_at.len());
         }
         assert!(buckets.full_at.capacity() < 2000, "{}", buckets.full_at.capacity());
