@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { buildId } from './build-id';
 
@@ -28,7 +28,11 @@ test('the same sources have the same name', async () => {
 test.each([
 	'src/lib/page.ts',
 	'src/new.ts',
+	'src/lib/contest.ts',
+	'src/lib/fastesttests.ts',
+	'src/lib/types.ts',
 	'static/icon.svg',
+	'static/notes.md',
 	'package-lock.json',
 	'vite.config.ts'
 ])('a change of %s makes another build', async (path) => {
@@ -36,6 +40,22 @@ test.each([
 	await writeFile(join(directory, path), 'two');
 
 	expect(buildId(directory, {})).not.toBe(before);
+});
+
+test.each([
+	'src/lib/page.test.ts',
+	'src/lib/testing.ts',
+	'src/lib/README.md',
+	'src/lib/tests/server.ts',
+	'src/lib/examples/Chat.svelte',
+	'src/app.d.ts',
+	'src/lib/contract/types.ts'
+])('a change of %s, which is not served, makes no difference', async (path) => {
+	const before = buildId(directory, {});
+	await mkdir(dirname(join(directory, path)), { recursive: true });
+	await writeFile(join(directory, path), 'two');
+
+	expect(buildId(directory, {})).toBe(before);
 });
 
 test('a renamed file makes another build', async () => {

@@ -17,6 +17,16 @@ const INGREDIENTS = [
 	'vite.config.ts'
 ];
 
+/** What lies among the sources and is not served: tests, examples, prose, and types, which no browser ever sees. */
+const NOT_SERVED = [
+	/\.test\.ts$/,
+	/\/testing\.ts$/,
+	/\/(tests|examples)\//,
+	/\.md$/,
+	/\.d\.ts$/,
+	/\/contract\/types\.ts$/
+];
+
 /** As many hexadecimal digits as make two builds with one name unthinkable. */
 const DIGITS = 16;
 
@@ -35,13 +45,19 @@ export function buildId(
 	const add = (...parts: (string | Buffer)[]) => {
 		for (const part of parts) hash.update(`${Buffer.byteLength(part)}:`).update(part);
 	};
-	for (const path of INGREDIENTS.flatMap((name) => filesBelow(directory, name)).sort()) {
+	for (const path of servedFiles(directory)) {
 		add(path, readFileSync(join(directory, path)));
 	}
 	for (const name of Object.keys(environment).sort()) {
 		if (name.startsWith('PUBLIC_')) add(name, environment[name] ?? '');
 	}
 	return hash.digest('hex').slice(0, DIGITS);
+}
+
+function servedFiles(directory: string): string[] {
+	return INGREDIENTS.flatMap((name) => filesBelow(directory, name))
+		.filter((path) => !path.startsWith('src/') || !NOT_SERVED.some((form) => form.test(path)))
+		.sort();
 }
 
 /** The files at or below a path, with forward slashes everywhere. None if there is no such path. */

@@ -88,10 +88,15 @@ export class VisitedPage {
 		assert.ok(found.passed > 10, 'axe looked at nothing');
 	}
 
-	/** Presses Tab until a control has the focus. @param {import('playwright-core').Locator} control */
-	async tabTo(control) {
+	/**
+	 * Presses Tab until a control has the focus.
+	 *
+	 * @param {import('playwright-core').Locator} control
+	 * @param {'Tab' | 'Shift+Tab'} [key] Which way round.
+	 */
+	async tabTo(control, key = 'Tab') {
 		for (let presses = 0; presses < 30; presses += 1) {
-			await this.page.keyboard.press('Tab');
+			await this.page.keyboard.press(key);
 			if (await control.evaluate((element) => element === document.activeElement)) {
 				const visible = await control.evaluate((element) => {
 					const { outlineStyle, boxShadow } = getComputedStyle(element);

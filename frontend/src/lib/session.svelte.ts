@@ -11,6 +11,8 @@ export class Session {
 	#known = $state(false);
 	#busy = $state(false);
 	#error = $state<string | null>(null);
+	/** The number of the last question. The answer to one before may be out of date. */
+	#turn = 0;
 
 	/** The name signed in with; null for an unknown visitor. */
 	get user(): string | null {
@@ -22,47 +24,57 @@ export class Session {
 		return this.#known;
 	}
 
-	/** Whether an answer is being waited for. */
+	/** Whether the visitor waits for an answer. */
 	get busy(): boolean {
 		return this.#busy;
 	}
 
-	/** Why the last request failed; null if it did not. */
+	/** Why what the visitor waited for last failed; null if it did not. */
 	get error(): string | null {
 		return this.#error;
 	}
 
-	/** Asks the server who this is. */
+	/**
+	 * Asks the server who this is; true if it has said so. Once that is known nobody waits for it, and a failure leaves
+	 * everything as it was.
+	 */
 	load(): Promise<boolean> {
-		return this.#perform(async () => userOf(await request('GET', PATH)));
+		// Whatever is asked already will be known sooner.
+		if (this.#busy) return Promise.resolve(false);
+		return this.#ask(async () => userOf(await request('GET', PATH)), !this.#known);
 	}
 
 	/** Signs in; true if the server agreed. */
 	signIn(name: string): Promise<boolean> {
-		return this.#perform(async () => userOf(await request('POST', PATH, { name })));
+		return this.#ask(async () => userOf(await request('POST', PATH, { name })));
 	}
 
 	/** Signs out; true if the server agreed. */
 	signOut(): Promise<boolean> {
-		return this.#perform(async () => {
+		return this.#ask(async () => {
 			await request('DELETE', PATH);
 			return null;
 		});
 	}
 
-	async #perform(ask: () => Promise<string | null>): Promise<boolean> {
-		this.#busy = true;
-		this.#error = null;
+	async #ask(question: () => Promise<string | null>, isAwaited = true): Promise<boolean> {
+		const turn = (this.#turn += 1);
+		if (isAwaited) {
+			this.#busy = true;
+			this.#error = null;
+		}
 		try {
-			this.#user = await ask();
+			const user = await question();
+			if (turn !== this.#turn) return false;
+			this.#user = user;
 			this.#known = true;
 			return true;
 		} catch (error) {
 			if (!(error instanceof RequestFailed)) throw error;
-			this.#error = error.message;
+			if (isAwaited && turn === this.#turn) this.#error = error.message;
 			return false;
 		} finally {
-			this.#busy = false;
+			if (turn === this.#turn) this.#busy = false;
 		}
 	}
 }

@@ -1,4 +1,4 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import { createServer, type RequestListener, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -134,6 +134,51 @@ test('an answer of another shape is an error, not a visitor', async () => {
 	await session.load();
 
 	expect(session.error).toContain('does not understand');
+});
+
+test('once it is known who this is, a question that fails is no business of the visitor', async () => {
+	answer({ user: 'Ada' });
+	const session = new Session();
+	await session.load();
+	respond = (request) => request.socket.destroy();
+	await session.signOut();
+	expect(session.error).toBe('the server cannot be reached');
+	respond = (_, response) => response.writeHead(502).end();
+
+	expect(await session.load()).toBe(false);
+
+	expect(session.error).toBe('the server cannot be reached');
+	expect(session.user).toBe('Ada');
+});
+
+test('an answer that a sign-in has overtaken does not count', async () => {
+	answer({ user: null });
+	const session = new Session();
+	await session.load();
+	const overtaken = new EventEmitter();
+	respond = async (request, response) => {
+		const isQuestion = request.method === 'GET';
+		if (isQuestion) await once(overtaken, 'now');
+		const user = isQuestion ? null : 'Ada';
+		response.setHeader('content-type', 'application/json').end(JSON.stringify({ user }));
+	};
+	const asked = session.load();
+	expect(session.busy).toBe(false);
+	await session.signIn('Ada');
+	overtaken.emit('now');
+
+	expect(await asked).toBe(false);
+	expect(session.user).toBe('Ada');
+});
+
+test('nobody is asked who this is while that is being changed', async () => {
+	answer({ user: null });
+	const session = new Session();
+	await session.load();
+	const asked = answer({ user: 'Ada' });
+	await Promise.all([session.signIn('Ada'), session.load()]);
+
+	expect(asked).toHaveLength(1);
 });
 
 test('an unreachable server is named, and the next success clears the error', async () => {

@@ -37,8 +37,9 @@ export class Updates {
 		if (build !== this.#page.version) void this.#page.check();
 	}
 
-	/** The page cannot go on as it is. */
+	/** The page cannot go on as it is. Whoever has been told is not told again at the next thing that does not work. */
 	demand(): void {
+		if (this.#demanded) return;
 		this.#demanded = true;
 		this.#postponed = false;
 		void this.#page.check();

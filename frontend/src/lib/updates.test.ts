@@ -51,13 +51,22 @@ test('whoever says later is left alone until there is yet another build', () => 
 	expect(updates.offered).toBe(true);
 });
 
-test('a call that the server understands no more asks for it at once, and again', () => {
-	const { updates } = page('old');
+test('a call that the server understands no more asks for it at once, and only once', () => {
+	const { check, updates } = page('old');
 	updates.demand();
 	expect(updates.offered).toBe(true);
 
 	updates.postpone();
+	updates.demand();
+
 	expect(updates.offered).toBe(false);
+	expect(check.checks).toBe(1);
+});
+
+test('whoever says later is asked at once by a call that the server understands no more', () => {
+	const { updates } = page();
+	updates.served('new');
+	updates.postpone();
 	updates.demand();
 
 	expect(updates.offered).toBe(true);

@@ -1,9 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { Message, SendMessage } from '$lib/contract/types';
 import { CallError, type Reason } from '$lib/duplex';
+import type { Chat } from './chat.svelte';
 import { Composer } from './composer.svelte';
 import { Drafts } from './drafts.svelte';
 import { Outbox } from './outbox.svelte';
+import { MAX_CHARACTERS } from './text';
 import { MemoryStorage, message, settled } from './testing';
 
 /** A server that answers when it is told to. */
@@ -32,7 +34,8 @@ function setUp() {
 	const storage = new MemoryStorage();
 	const noticed: string[] = [];
 	const chat = {
-		user: 'Ada',
+		user: 'Ada' as string | null,
+		connected: 'as-visitor' as Chat['connected'],
 		drafts: new Drafts(storage),
 		outbox: new Outbox(storage),
 		failed: ({ type }: { type: string }) => noticed.push(type)
@@ -119,6 +122,70 @@ describe('a refusal', () => {
 		place.room = 'lobby';
 		expect(composer.draft).toBe('Hello');
 	});
+});
+
+test('what is far too long is not sent, and stays where it was written', () => {
+	const { composer, server, noticed } = setUp();
+	const text = 'x'.repeat(MAX_CHARACTERS + 1);
+	composer.write(text);
+	composer.send();
+
+	expect(server.asked).toEqual([]);
+	expect(noticed).toEqual(['typing']);
+	expect(composer.draft).toBe(text);
+	expect(composer.alert).toContain(`too long: ${MAX_CHARACTERS} characters`);
+
+	composer.write('x'.repeat(MAX_CHARACTERS));
+	composer.send();
+	expect(server.asked).toHaveLength(1);
+});
+
+describe('somebody else in the same tab', () => {
+	test('does not see what was written before', () => {
+		const { composer, chat } = setUp();
+		composer.write('a secret');
+		chat.user = 'Grace';
+		expect(composer.draft).toBe('');
+
+		chat.user = 'Ada';
+		expect(composer.draft).toBe('a secret');
+	});
+
+	test('does not get what comes back to its author', async () => {
+		const { composer, server, chat } = setUp();
+		composer.write('a secret');
+		composer.send();
+		chat.user = 'Grace';
+		server.refuse({ type: 'signed_out' });
+		await settled();
+		expect(composer.draft).toBe('');
+		expect(composer.alert).toBeNull();
+
+		chat.user = 'Ada';
+		expect(composer.draft).toBe('a secret');
+	});
+});
+
+test('nothing is said over the connection of somebody else', async () => {
+	const { composer, server, chat } = setUp();
+	chat.connected = 'as-another';
+	composer.write('Hello');
+	composer.send();
+	await settled();
+
+	expect(server.asked).toEqual([]);
+	expect(composer.draft).toBe('Hello');
+	expect(composer.alert).toContain('signed out');
+});
+
+test('nobody writes while nobody is signed in', () => {
+	const { composer, server, chat } = setUp();
+	chat.user = null;
+	composer.write('Hello');
+	composer.send();
+
+	expect(composer.draft).toBe('');
+	expect(server.asked).toEqual([]);
 });
 
 describe('without an answer', () => {

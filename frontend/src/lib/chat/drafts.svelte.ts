@@ -1,9 +1,15 @@
 import { SvelteMap } from 'svelte/reactivity';
 import type { TabStorage } from './storage';
 
+/** Where somebody writes. */
+export interface Desk {
+	room: string;
+	author: string;
+}
+
 /**
- * What has been written and not been sent, room by room. It outlives a change of rooms and a reload of the page, and
- * ends with the tab.
+ * What has been written and not been sent: each room has a draft of each author's, as a tab may have several of them one
+ * after the other. It outlives a change of rooms and a reload of the page, and ends with the tab.
  */
 export class Drafts {
 	readonly #texts = new SvelteMap<string, string>();
@@ -13,15 +19,16 @@ export class Drafts {
 		this.#storage = storage;
 	}
 
-	of(room: string): string {
-		return this.#texts.get(room) ?? this.#storage.getItem(key(room)) ?? '';
+	of(desk: Desk): string {
+		return this.#texts.get(key(desk)) ?? this.#storage.getItem(key(desk)) ?? '';
 	}
 
-	set(room: string, text: string): void {
-		this.#texts.set(room, text);
-		if (text === '') this.#storage.removeItem(key(room));
-		else this.#storage.setItem(key(room), text);
+	set(desk: Desk, text: string): void {
+		this.#texts.set(key(desk), text);
+		if (text === '') this.#storage.removeItem(key(desk));
+		else this.#storage.setItem(key(desk), text);
 	}
 }
 
-const key = (room: string) => `duplex:draft:${room}`;
+/** Rooms come first, as their names have no colon. */
+const key = ({ room, author }: Desk) => `duplex:draft:${room}:${author}`;

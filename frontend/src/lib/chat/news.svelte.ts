@@ -16,8 +16,9 @@ export class News {
 		return this.#items;
 	}
 
-	add({ id, author, text }: Message): void {
-		this.#items = [...this.#items.slice(1 - MAX_ITEMS), { id, text: `${author}: ${text}` }];
+	add({ id, author, outside, text }: Message): void {
+		const source = outside ? `${author}, via HTTP` : author;
+		this.#items = [...this.#items.slice(1 - MAX_ITEMS), { id, text: `${source}: ${text}` }];
 	}
 
 	clear(): void {

@@ -1,11 +1,12 @@
-import type { Message } from '$lib/contract/types';
-import { call, CallError, channel, type Channel, type Position } from '$lib/duplex';
+import type { Message, OpenedRoom } from '$lib/contract/types';
+import { call, CallError, channel, type Channel, type Reason } from '$lib/duplex';
 import { untrack } from 'svelte';
 import type { Chat } from './chat.svelte';
 import { Composer } from './composer.svelte';
 import { News } from './news.svelte';
 import { people, type Person } from './people';
 import { Reader } from './reader.svelte';
+import { failureOf } from './refusal';
 import { RoomTyping } from './room-typing.svelte';
 import { rows, type Row } from './rows';
 import { Timeline } from './timeline.svelte';
@@ -14,26 +15,23 @@ import { loadProblem } from './words';
 /** How many publications the channel keeps of its own. Nobody looks at them, since the timeline has all messages. */
 const KEEP = 1;
 
-/** The protocol's code for whoever has to sign in first. */
-const UNAUTHORIZED = 101;
-/** The code for a page that was built for other messages than the server's. */
-const CHANGED = 409;
-
 /**
  * The room being looked at, with all that goes on in it. It moves from room to room with its name, so that the page
  * stays where it is. Make it while a component is initialised: it ends with that.
  */
 export class Room {
-	readonly timeline = new Timeline();
 	readonly reader = new Reader();
+	readonly timeline = new Timeline(() => !this.reader.following);
 	readonly news = new News();
 	readonly composer: Composer;
 	readonly #chat: Chat;
 	readonly #name: () => string;
 	readonly #messages: Channel<Message, null>;
 	readonly #typing: RoomTyping;
+	/** Why earlier messages were not loaded. */
 	#problem = $state<string | null>(null);
-	#loadingEarlier = $state(false);
+	/** The room whose earlier messages are being loaded, as far as anybody still waits for them. */
+	#loadingEarlier = $state<string | null>(null);
 
 	readonly rows: readonly Row[] = $derived.by(() => this.#rows());
 	readonly people: readonly Person[] = $derived.by(() =>
@@ -46,7 +44,8 @@ export class Room {
 		this.#messages = channel(() => `chat:${name()}` as const, {
 			keep: KEEP,
 			presence: true,
-			load: (signal) => this.#load(signal),
+			load: () => this.#load(),
+			loaded: (opened) => this.#opened(opened),
 			received: ({ data }) => this.#received(data)
 		});
 		this.#typing = new RoomTyping(chat, name);
@@ -55,16 +54,15 @@ export class Room {
 			room: name,
 			notice: this.#typing.notice,
 			began: () => this.reader.follow(),
-			arrived: (message) => this.#add(message)
+			arrived: (message) => this.#heard(message, this.timeline.add(message))
 		});
 		$effect(() => {
 			void name();
 			return () => this.#leave();
 		});
 		$effect(() => {
-			const code = this.#messages.refusal?.code;
-			if (code === UNAUTHORIZED) untrack(() => void chat.identify());
-			if (code === CHANGED) untrack(() => chat.failed({ type: 'changed' }));
+			const reason = this.#failure;
+			if (reason !== null) untrack(() => chat.failed(reason));
 		});
 	}
 
@@ -84,65 +82,60 @@ export class Room {
 
 	/** Why messages cannot be shown, in words for people; null if they can, or will be in a moment. */
 	get problem(): string | null {
-		const { refusal } = this.#messages;
-		if (refusal?.code === CHANGED) return loadProblem({ type: 'changed' });
-		if (refusal !== null && refusal.code !== UNAUTHORIZED) return refusal.message;
-		return this.#problem;
+		return this.#failure === null ? this.#problem : loadProblem(this.#failure);
 	}
 
 	get loadingEarlier(): boolean {
-		return this.#loadingEarlier;
+		return this.#loadingEarlier === this.name;
 	}
 
 	/** Loads the messages before the first one that is here. */
 	async loadEarlier(): Promise<void> {
 		const { name: room } = this;
 		const [first] = this.timeline.messages;
-		if (first === undefined || this.#loadingEarlier) return;
-		this.#loadingEarlier = true;
+		if (first === undefined || this.loadingEarlier) return;
+		this.#loadingEarlier = room;
 		try {
-			this.timeline.prepend(room, await call('chat.earlier', { room, before: first.id }));
-			this.#problem = null;
+			this.timeline.prepend(first, await call('chat.earlier', { room, before: first.id }));
+			if (room === this.name) this.#problem = null;
 		} catch (error) {
 			if (!CallError.is('chat.earlier', error)) throw error;
-			this.#problem = loadProblem(error.reason);
+			if (room === this.name) this.#problem = loadProblem(error.reason);
 			this.#chat.failed(error.reason);
 		} finally {
-			this.#loadingEarlier = false;
+			if (this.#loadingEarlier === room) this.#loadingEarlier = null;
 		}
 	}
 
-	async #load(signal: AbortSignal): Promise<Position> {
+	/** Why the room cannot be entered, or not be loaded; null if it can. */
+	get #failure(): Reason<'chat.open'> | null {
+		const { refusal, problem } = this.#messages;
+		// It is loaded by no other call.
+		return refusal === null ? (problem as Reason<'chat.open'> | null) : failureOf(refusal);
+	}
+
+	/** With the name, as the visitor may be in the next room already when the answer comes. */
+	async #load(): Promise<OpenedRoom & { room: string }> {
 		const { name: room } = this;
-		try {
-			const { messages, earlier, position } = await call('chat.open', { room });
-			if (!signal.aborted) {
-				this.timeline.open(room, { messages, earlier });
-				for (const message of messages) this.#arrived(message);
-				this.#problem = null;
-			}
-			return position;
-		} catch (error) {
-			if (CallError.is('chat.open', error) && !signal.aborted) {
-				this.#problem = loadProblem(error.reason);
-				this.#chat.failed(error.reason);
-			}
-			throw error;
-		}
+		return { room, ...(await call('chat.open', { room })) };
+	}
+
+	#opened({ room, messages, earlier }: OpenedRoom & { room: string }): void {
+		this.timeline.open(room, { messages, earlier });
+		for (const message of messages) this.#arrived(message);
 	}
 
 	#received(message: Message): void {
 		this.#arrived(message);
 		this.#typing.typists.forget(message.author);
-		if (!this.#add(message)) return;
+		if (!this.#heard(message, this.timeline.addNext(message))) return;
 		if (!message.outside && message.author === this.#chat.user) return;
 		this.reader.arrived(document.visibilityState === 'visible');
 		this.news.add(message);
 	}
 
-	/** False if it was here. */
-	#add(message: Message): boolean {
-		const isNew = this.timeline.add(message);
+	/** Passes on what is new here. */
+	#heard(message: Message, isNew: boolean): boolean {
 		if (isNew) this.#chat.rooms.heard(message);
 		return isNew;
 	}
@@ -159,12 +152,13 @@ export class Room {
 		this.#problem = null;
 	}
 
+	/** What is not sent yet is shown at once, whatever has been loaded. */
 	#rows(): readonly Row[] {
 		const { user, outbox } = this.#chat;
-		if (user === null || !this.loaded) return [];
+		if (user === null) return [];
 		return rows({
 			user,
-			messages: this.timeline.messages,
+			messages: this.loaded ? this.timeline.messages : [],
 			sending: outbox.sending(this.name, user),
 			failed: outbox.failed(this.name, user)
 		});

@@ -1,6 +1,14 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Message, Typing } from '$lib/contract/types';
-import { CallError, type ChannelOptions, type Member, type Publication } from '$lib/duplex';
+import {
+	CallError,
+	type ChannelOptions,
+	type Loadable,
+	type Member,
+	type Publication,
+	type Reason,
+	type Refusal
+} from '$lib/duplex';
 import { Chat } from './chat.svelte';
 import { Room } from './room.svelte';
 import { message, settled } from './testing';
@@ -10,7 +18,7 @@ const server = vi.hoisted(() => ({
 	answers: new Map<string, unknown>(),
 	asked: [] as unknown[],
 	channels: new Map<string, unknown>(),
-	members: [] as unknown[]
+	messages: { members: [], refusal: null as unknown, problem: null as unknown }
 }));
 
 vi.mock('$lib/duplex', async (original) => ({
@@ -22,7 +30,7 @@ vi.mock('$lib/duplex', async (original) => ({
 	},
 	channel: (name: () => string, options: unknown) => {
 		server.channels.set(name().replace(/:.*/, ''), options);
-		return { members: server.members, refusal: null, publish: () => Promise.resolve() };
+		return Object.assign(server.messages, { publish: () => Promise.resolve() });
 	}
 }));
 
@@ -34,6 +42,7 @@ beforeEach(async () => {
 	vi.stubGlobal('fetch', () => Promise.resolve(Response.json({ user: 'Ada' })));
 	server.answers.clear();
 	server.asked.length = 0;
+	Object.assign(server.messages, { refusal: null, problem: null });
 });
 
 async function enter(...messages: Message[]) {
@@ -41,9 +50,16 @@ async function enter(...messages: Message[]) {
 	await chat.identify();
 	const place = { name: 'lobby' };
 	const room = new Room(chat, () => place.name);
-	const options = server.channels.get('chat') as ChannelOptions<Message, null>;
+	const options = server.channels.get('chat') as ChannelOptions<Message, null, Loadable>;
 	const typing = server.channels.get('typing') as ChannelOptions<Typing, null>;
-	const load = (signal = new AbortController().signal) => options.load?.(signal);
+	const load = () => options.load?.(new AbortController().signal);
+	const open = async () => {
+		const state = await load();
+		if (state) options.loaded?.(state);
+		return state?.position;
+	};
+	const fails = (how: { refusal?: Refusal; problem?: Reason }) =>
+		Object.assign(server.messages, how);
 	const publish = (data: Message) => options.received?.({ data, offset: 8, info: null });
 	const type = (user: string) =>
 		typing.received?.({
@@ -52,8 +68,8 @@ async function enter(...messages: Message[]) {
 			info: { client: '1', user, info: null } satisfies Member<null>
 		} satisfies Publication<Typing, null>);
 	server.answers.set('chat.open', page(...messages));
-	await load();
-	return { chat, place, room, load, publish, type };
+	await open();
+	return { chat, place, room, options, load, open, fails, publish, type };
 }
 
 const texts = (room: Room) =>
@@ -61,35 +77,46 @@ const texts = (room: Room) =>
 
 describe('opening', () => {
 	test('shows the messages, and says at which position they were read', async () => {
-		const { room, load } = await enter(message({ id: 1 }), message({ id: 2 }));
+		const { room, open } = await enter(message({ id: 1 }), message({ id: 2 }));
 
-		expect(await load()).toEqual(position);
+		expect(await open()).toEqual(position);
 		expect(texts(room)).toEqual(['message 1', 'message 2']);
 		expect(room.news.items).toEqual([]);
 	});
 
-	test('a room that has been left by then shows nothing', async () => {
-		const { room, place, load } = await enter(message({ id: 1 }));
+	test('a room that is being left shows nothing of it in the next', async () => {
+		const { room, place, options, load } = await enter();
+		server.answers.set('chat.open', page(message({ id: 2 })));
+		const state = await load();
 		place.name = 'kitchen';
-		server.answers.set('chat.open', page(message({ id: 2, room: 'kitchen' })));
-		await load(AbortSignal.abort());
+		if (state) options.loaded?.(state);
 
 		expect(room.loaded).toBe(false);
 		expect(texts(room)).toEqual([]);
 	});
 
-	test('fails with words, until it succeeds', async () => {
-		const { room, load } = await enter();
-		const reason = { type: 'failed', code: 100, message: 'internal server error' } as const;
-		server.answers.set('chat.open', new CallError('chat.open', reason, 'failed'));
-		await expect(load()).rejects.toThrow(CallError);
+	test('that fails is explained', async () => {
+		const { room, fails } = await enter();
+		expect(room.problem).toBeNull();
+
+		fails({ problem: { type: 'failed', code: 100, message: 'internal server error' } });
 		expect(room.problem).toContain('internal server error');
 
-		server.answers.set('chat.open', page());
-		await load();
+		fails({ refusal: { code: 409, message: 'conflict' } });
+		expect(room.problem).toContain('older than the server');
 
-		expect(room.problem).toBeNull();
+		fails({ refusal: { code: 101, message: 'unauthorized' } });
+		expect(room.problem).toContain('signed out');
 	});
+});
+
+test('what is not sent yet is shown before the room has been loaded', async () => {
+	const { chat, room, place } = await enter();
+	place.name = 'kitchen';
+	chat.outbox.keep({ room: 'kitchen', author: 'Ada', text: 'Hi', nonce: 'n', written: 1 });
+
+	expect(room.loaded).toBe(false);
+	expect(texts(room)).toEqual(['Hi']);
 });
 
 describe('a publication', () => {
@@ -127,6 +154,18 @@ describe('a publication', () => {
 
 		expect(texts(room)).toEqual(['message 3']);
 		expect(room.news.items).toEqual([]);
+	});
+
+	test('of a message that had arrived long ago is nothing new', async () => {
+		const { chat, room, publish } = await enter(message({ id: 50, author: 'Bob', sent: 50 }));
+		publish(message({ id: 51, author: 'Bob', sent: 51 }));
+		room.reader.scrolled(500);
+		publish(message({ id: 3, author: 'Bob', sent: 3 }));
+
+		expect(texts(room)).toEqual(['message 50', 'message 51']);
+		expect(room.news.items).toHaveLength(1);
+		expect(room.reader.unseen).toBe(0);
+		expect(chat.rooms.with('lobby')).toEqual([{ name: 'lobby', messages: 1, latest: 51 }]);
 	});
 
 	test('that comes behind the reply to its own call has no more to tell', async () => {
@@ -185,6 +224,19 @@ describe('earlier messages', () => {
 		await Promise.all([room.loadEarlier(), room.loadEarlier()]);
 
 		expect(server.asked).toHaveLength(2);
+	});
+
+	test('of a room that was left are no matter of the next', async () => {
+		const { room, place } = await enter(message({ id: 5 }));
+		const left = new CallError('chat.earlier', { type: 'unreachable' }, 'no answer');
+		server.answers.set('chat.earlier', left);
+		const loading = room.loadEarlier();
+		expect(room.loadingEarlier).toBe(true);
+		place.name = 'kitchen';
+		expect(room.loadingEarlier).toBe(false);
+		await loading;
+
+		expect(room.problem).toBeNull();
 	});
 
 	test('that do not come are explained', async () => {

@@ -50,10 +50,11 @@ export class Rooms {
 		}
 	}
 
-	/** Somebody has said something. */
+	/** Somebody has said something. Replies and publications may pass each other, so it need not be the latest. */
 	heard({ room: name, sent }: Message): void {
 		const known = this.#rooms.find((room) => room.name === name);
-		const heard = { name, messages: (known?.messages ?? 0) + 1, latest: sent };
+		const latest = Math.max(known?.latest ?? 0, sent);
+		const heard = { name, messages: (known?.messages ?? 0) + 1, latest };
 		this.#rooms = [heard, ...this.#rooms.filter((room) => room.name !== name)];
 	}
 }

@@ -36,6 +36,14 @@ test('the liveliest rooms come first', async () => {
 	expect(rooms.with('lobby')[0]).toEqual({ name: 'attic', messages: 2, latest: 30 });
 });
 
+test('what is heard late does not make a room older', () => {
+	const rooms = new Rooms();
+	rooms.heard(message({ room: 'attic', sent: 30 }));
+	rooms.heard(message({ room: 'attic', sent: 20 }));
+
+	expect(rooms.with('attic')[0]).toEqual({ name: 'attic', messages: 2, latest: 30 });
+});
+
 test('what is known stays known when the server does not answer', async () => {
 	const rooms = new Rooms();
 	await rooms.refresh();

@@ -107,6 +107,42 @@ describe('what is not sent', () => {
 	});
 });
 
+describe('a row in which nothing has changed is the same', () => {
+	const messages = [1, 2, 3].map((id) => message({ id, sent: noon + id }));
+
+	test('when a message is added', () => {
+		const before = messagesOf({ messages });
+		const after = messagesOf({ messages: [...messages, message({ id: 4, sent: noon + 4 })] });
+
+		expect(before.map((row, index) => row === after[index])).toEqual([true, true, true]);
+	});
+
+	test('but not when its author has to be shown', () => {
+		const before = messagesOf({ messages });
+		const after = messagesOf({ messages: messages.slice(1) });
+
+		expect(after.map(({ leads }) => leads)).toEqual([true, false]);
+		expect(after[1]).toBe(before[2]);
+	});
+
+	test('but not for another reader', () => {
+		expect(messagesOf({ messages, user: 'Bob' }).map(({ own }) => own)).toEqual([
+			false,
+			false,
+			false
+		]);
+		expect(messagesOf({ messages })[0]?.own).toBe(true);
+	});
+
+	test('when it is not sent yet, until it could not be', () => {
+		const hello = unsent('n');
+		const [sending] = messagesOf({ sending: [hello] });
+
+		expect(messagesOf({ sending: [hello] })[0]).toBe(sending);
+		expect(messagesOf({ failed: [hello] })[0]?.delivery).toBe('failed');
+	});
+});
+
 test('a nonce of somebody else makes no key', () => {
 	const messages = [
 		message({ id: 1, author: 'Bob', nonce: 'n' }),

@@ -42,30 +42,56 @@ export interface Content {
 	failed: readonly Unsent[];
 }
 
-/** The rows, oldest first. What is not sent yet comes last, as that is where it will be when it is. */
+/**
+ * The rows, oldest first. What is not sent yet comes last, as that is where it will be when it is. A row in which nothing
+ * has changed is the same object as before, so that a new message costs no more than itself.
+ */
 export function rows({ user, messages, sending, failed }: Content): Row[] {
 	const known = new Set(messages.map(({ nonce }) => nonce));
 	const missing = ({ nonce }: Unsent) => !known.has(nonce);
 	return withDays([
 		...messages.map((message) => sentRow(message, user)),
-		...failed.filter(missing).map((unsent) => unsentRow(unsent, user, 'failed')),
-		...sending.filter(missing).map((unsent) => unsentRow(unsent, user, 'sending'))
+		...failed.filter(missing).map((unsent) => unsentRow(unsent, 'failed')),
+		...sending.filter(missing).map((unsent) => unsentRow(unsent, 'sending'))
 	]);
 }
+
+/** The rows that have been made. */
+const made = new WeakMap<Message | Unsent, MessageRow>();
+
+/** The same rows where they continue the ones before. */
+const continued = new WeakMap<MessageRow, MessageRow>();
 
 function sentRow(message: Message, user: string): MessageRow {
 	const { id, author, outside, text, sent, nonce } = message;
 	const own = !outside && author === user;
+	const before = made.get(message);
+	if (before?.own === own) return before;
 	// Only one's own are ever on their way here, and only the server's numbers are certainly different.
 	const key = own && nonce !== null ? nonce : String(id);
 	const rest = { leads: true, delivery: 'sent', unsent: null } as const;
-	return { kind: 'message', key, author, own, outside, text, sent, ...rest };
+	return kept(made, message, { kind: 'message', key, author, own, outside, text, sent, ...rest });
 }
 
-function unsentRow(unsent: Unsent, author: string, delivery: Delivery): MessageRow {
-	const { nonce, text, written } = unsent;
-	const rest = { own: true, outside: false, leads: true };
-	return { kind: 'message', key: nonce, author, text, sent: written, delivery, unsent, ...rest };
+function unsentRow(unsent: Unsent, delivery: Delivery): MessageRow {
+	const { nonce, author, text, written } = unsent;
+	const before = made.get(unsent);
+	if (before?.delivery === delivery) return before;
+	const rest = { own: true, outside: false, leads: true, delivery, unsent };
+	return kept(made, unsent, { kind: 'message', key: nonce, author, text, sent: written, ...rest });
+}
+
+function continuation(row: MessageRow): MessageRow {
+	return continued.get(row) ?? kept(continued, row, { ...row, leads: false });
+}
+
+function kept<Source extends object>(
+	rows: WeakMap<Source, MessageRow>,
+	source: Source,
+	row: MessageRow
+): MessageRow {
+	rows.set(source, row);
+	return row;
 }
 
 /** Puts the days in, and tells each message whether it continues the one before. */
@@ -74,7 +100,7 @@ function withDays(messages: readonly MessageRow[]): Row[] {
 		const previous = messages[index - 1];
 		const day = dayOf(row.sent);
 		if (previous && dayOf(previous.sent) === day) {
-			return [{ ...row, leads: !continues(row, previous) }];
+			return [continues(row, previous) ? continuation(row) : row];
 		}
 		return [{ kind: 'day', key: `${day} before ${row.key}`, at: row.sent }, row];
 	});

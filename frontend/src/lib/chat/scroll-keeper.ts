@@ -7,7 +7,10 @@ const ANCHORS = 3;
  */
 export class ScrollKeeper {
 	readonly #list: HTMLElement;
-	/** The first rows in sight, and where they ended: at its top, a row may gain or lose its author's name. */
+	/**
+	 * The first rows in sight, and where they ended: at its top, a row may gain or lose its author's name. Empty once they
+	 * have been used: the reader goes on, and must not be brought back to where they were.
+	 */
 	#anchors: { row: Element; bottom: number }[] = [];
 	/** The measures of the list when it was last put into place, or scrolled. */
 	#measures = '';
@@ -47,6 +50,7 @@ export class ScrollKeeper {
 	/** The rows have changed, and whoever reads them wants to stay where they are. */
 	stay(): void {
 		const anchor = this.#anchors.find(({ row }) => row.isConnected);
+		this.#anchors = [];
 		if (anchor === undefined) return;
 		this.#list.scrollTop += anchor.row.getBoundingClientRect().bottom - anchor.bottom;
 		this.#measure();
@@ -54,6 +58,7 @@ export class ScrollKeeper {
 
 	/** Goes to the newest row. */
 	toEnd(): void {
+		this.#anchors = [];
 		this.#list.scrollTop = this.#list.scrollHeight;
 		this.#measure();
 	}

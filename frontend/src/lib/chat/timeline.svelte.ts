@@ -3,6 +3,9 @@ import type { Message, Page } from '$lib/contract/types';
 /** How many messages are held. A page may stay open for days, and its memory must not grow with them. */
 export const MAX_MESSAGES = 1_000;
 
+/** How many are held for somebody who reads back, and from whom the oldest would be taken while they read. */
+export const MAX_MESSAGES_READING = 2 * MAX_MESSAGES;
+
 /**
  * What is known of the room being looked at: each message once, in the order that the server gave them. It does not
  * matter by how many ways a message comes (history, publication, reply) or in which order.
@@ -11,6 +14,14 @@ export class Timeline {
 	#room = $state<string | null>(null);
 	#messages = $state.raw<readonly Message[]>([]);
 	#earlier = $state(false);
+	/** From the first message to the one of this id nothing is missing. A reply may be far ahead of that. */
+	#complete = 0;
+	readonly #readsBack: () => boolean;
+
+	/** `readsBack` says whether the reader is somewhere above the end. */
+	constructor(readsBack: () => boolean = () => false) {
+		this.#readsBack = readsBack;
+	}
 
 	/** Whether the present state of a room has been loaded. What is shown of any other would be a lie. */
 	holds(room: string): boolean {
@@ -32,31 +43,36 @@ export class Timeline {
 	}
 
 	/**
-	 * Takes the newest messages of a room. What was here before stays only if it reaches up to them: between two pieces
-	 * that do not meet there may be messages that are in neither.
+	 * Takes the newest messages of a room. What was here before stays only if it reaches up to them without a gap: between
+	 * two pieces that do not meet there may be messages that are in neither.
 	 */
 	open(room: string, newest: Page): void {
-		const last = this.#messages.at(-1);
 		const first = newest.messages[0];
-		if (this.#room === room && last && first && first.id <= last.id) {
-			this.#hold(merge(this.#messages, newest.messages));
-			return;
-		}
+		const meets = this.#room === room && first !== undefined && first.id <= this.#complete;
+		this.#complete = newest.messages.at(-1)?.id ?? 0;
+		if (meets) return this.#hold(merge(this.#messages, newest.messages));
 		this.#room = room;
 		this.#earlier = newest.earlier;
-		this.#hold(merge([], newest.messages));
+		this.#hold(newest.messages);
 	}
 
-	/** Takes one message; false if it was here, or belongs elsewhere. */
+	/** Takes what the channel brings, which is every message in turn; false if it was here, or has no place here. */
+	addNext(message: Message): boolean {
+		if (this.#room === message.room) this.#complete = Math.max(this.#complete, message.id);
+		return this.add(message);
+	}
+
+	/** Takes one message, whatever there may be before it; false if it was here, or has no place here. */
 	add(message: Message): boolean {
 		if (this.#room !== message.room || this.#has(message.id)) return false;
+		if (this.#isAbove(message.id)) return false;
 		this.#hold(merge(this.#messages, [message]));
 		return true;
 	}
 
-	/** Takes what comes before the first message. */
-	prepend(room: string, earlier: Page): void {
-		if (this.#room !== room) return;
+	/** Takes what comes before a message, if that is still the first one here. */
+	prepend(first: Message, earlier: Page): void {
+		if (this.#messages[0]?.id !== first.id) return;
 		this.#earlier = earlier.earlier;
 		this.#hold(merge(earlier.messages, this.#messages));
 	}
@@ -65,10 +81,20 @@ export class Timeline {
 		return this.#messages.some((message) => message.id === id);
 	}
 
+	/**
+	 * Whether it is among what has not been loaded, as one is that is sent again after it had arrived long ago. Put before the
+	 * first message, it would hide all those between.
+	 */
+	#isAbove(id: number): boolean {
+		const [first] = this.#messages;
+		return this.#earlier && first !== undefined && id < first.id;
+	}
+
 	/** The oldest are let go: they are still at the server. */
 	#hold(messages: readonly Message[]): void {
-		if (messages.length > MAX_MESSAGES) this.#earlier = true;
-		this.#messages = messages.slice(-MAX_MESSAGES);
+		const limit = this.#readsBack() ? MAX_MESSAGES_READING : MAX_MESSAGES;
+		this.#messages = messages.length > limit ? messages.slice(-MAX_MESSAGES) : messages;
+		if (messages.length > limit) this.#earlier = true;
 	}
 }
 

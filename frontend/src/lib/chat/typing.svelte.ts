@@ -70,12 +70,20 @@ export class TypingNotice {
 	}
 }
 
+/** A piece of a sentence about people. */
+export interface TypingPart {
+	text: string;
+	/** Names may be shortened where there is little room, words may not. */
+	isName: boolean;
+}
+
 /** "Ada and Bob are typing…"; nothing if nobody is. */
-export function typingWords(names: readonly string[]): string {
-	const [first, second, third] = names;
-	if (first === undefined) return '';
-	if (second === undefined) return `${first} is typing…`;
-	if (third === undefined) return `${first} and ${second} are typing…`;
-	if (names.length === 3) return `${first}, ${second} and ${third} are typing…`;
-	return 'Several people are typing…';
+export function typingWords(names: readonly string[]): TypingPart[] {
+	const [first, second, third] = names.map((text) => ({ text, isName: true }));
+	const words = (text: string) => ({ text, isName: false });
+	if (first === undefined) return [];
+	if (second === undefined) return [first, words(' is typing…')];
+	if (third === undefined) return [first, words(' and '), second, words(' are typing…')];
+	if (names.length > 3) return [words('Several people are typing…')];
+	return [first, words(', '), second, words(' and '), third, words(' are typing…')];
 }

@@ -131,5 +131,18 @@ test.each([
 	[['Ada', 'Bob', 'Cem'], 'Ada, Bob and Cem are typing…'],
 	[['Ada', 'Bob', 'Cem', 'Dora'], 'Several people are typing…']
 ])('the words for %j', (names, words) => {
-	expect(typingWords(names)).toBe(words);
+	expect(
+		typingWords(names)
+			.map(({ text }) => text)
+			.join('')
+	).toBe(words);
+});
+
+test('names are told from words, whatever they are', () => {
+	const parts = typingWords([' is typing…', 'Bob']);
+
+	expect(parts.filter(({ isName }) => isName).map(({ text }) => text)).toEqual([
+		' is typing…',
+		'Bob'
+	]);
 });

@@ -1,8 +1,13 @@
 /** How the layer speaks to the server on behalf of a page: every failure is a `CallError`. */
-import { errorCodes } from 'centrifuge';
 import { CallError, type Reason } from './call-error';
 import type { Connection } from './connection.svelte';
 import { reasonOf, sdkError, wordsFor } from './reason';
+
+/**
+ * The most that is sent at once, as JSON: half of what the server takes unless it is told otherwise. It ends the connection
+ * of a page that sends too much, and the SDK does not open another one then.
+ */
+const MOST_BYTES = 512 * 1024;
 
 export interface Question {
 	/** The call's name in the contract. */
@@ -25,27 +30,27 @@ export async function translated<T>(
 	data: unknown,
 	work: () => Promise<T>
 ): Promise<T> {
+	const fault = faultIn(data);
+	if (fault !== null) throw failure(subject, { type: 'malformed', message: fault });
 	try {
 		return await work();
 	} catch (error) {
-		const reason = why(error, data);
-		throw new CallError(subject, reason, `${subject}: ${wordsFor(reason)}`);
+		// The contract says what errors a call has, and the fingerprint that the server has the same one.
+		throw failure(subject, reasonOf(sdkError(error)) as Reason);
 	}
 }
 
-function why(error: unknown, data: unknown): Reason {
-	const sdk = sdkError(error);
-	// The SDK takes what cannot be JSON for a socket that cannot be written to.
-	const fault = sdk.code === errorCodes.transportWriteError ? faultIn(data) : null;
-	// The contract says what errors a call has, and the fingerprint that the server has the same one.
-	return (fault === null ? reasonOf(sdk) : { type: 'malformed', message: fault }) as Reason;
+function failure(subject: string, reason: Reason): CallError {
+	return new CallError(subject, reason, `${subject}: ${wordsFor(reason)}`);
 }
 
-/** Why it cannot be JSON; null if it can. */
+/** Why it cannot be sent; null if it can. */
 function faultIn(data: unknown): string | null {
 	try {
-		JSON.stringify(data);
-		return null;
+		const { length } = new TextEncoder().encode(JSON.stringify(data));
+		return length > MOST_BYTES
+			? `${length} bytes are more than the ${MOST_BYTES} that a page sends`
+			: null;
 	} catch (error) {
 		return sdkError(error).message;
 	}

@@ -2,11 +2,11 @@ import type { CallName, ErrorOf } from './types';
 
 /** What can come of any call, beside the errors of its own. */
 export type Failure =
-	/** The server could not read what was sent; the message names the field. */
+	/** The server could not read what was sent, and the message names the field; or it is nothing to be sent. */
 	| { type: 'malformed'; message: string }
 	/** The server's code is not the one that this page was built for: load the page again. */
 	| { type: 'changed' }
-	/** It takes somebody who is signed in. */
+	/** It takes somebody who is signed in, or the page was another user when it was asked for. */
 	| { type: 'signed_out' }
 	| { type: 'denied' }
 	/** No answer came. The server may have done what was asked all the same. */

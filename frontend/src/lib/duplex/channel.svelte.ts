@@ -1,4 +1,5 @@
 import { untrack } from 'svelte';
+import type { Reason } from './call-error';
 import type { Connection } from './connection.svelte';
 import { Held } from './held.svelte';
 import { page } from './page';
@@ -6,14 +7,14 @@ import type {
 	ChannelName,
 	ChannelState,
 	InfoOf,
+	Loadable,
 	Member,
-	Position,
 	Publication,
 	PublicationOf,
 	Refusal
 } from './types';
 
-export interface ChannelOptions<Data = unknown, Info = unknown> {
+export interface ChannelOptions<Data = unknown, Info = unknown, State extends Loadable = Loadable> {
 	/** How many publications are kept, 500 unless said otherwise. */
 	keep?: number;
 	/** Whether `members` and `users` are wanted. */
@@ -21,11 +22,12 @@ export interface ChannelOptions<Data = unknown, Info = unknown> {
 	/** Told about each publication, in order. */
 	received?: (publication: Publication<Data, Info>) => void;
 	/**
-	 * Loads the channel's present state from the server, applies it, and returns the position that it was read at. Called at
-	 * first, and whenever what was missed cannot be had one by one; after a failure it is called again. `signal` is aborted
-	 * when the answer is no longer wanted.
+	 * Asks the server for the channel's present state. Called at first, and whenever what was missed cannot be had one by one;
+	 * after a failure that may pass it is called again. `signal` is aborted when the answer is no longer wanted.
 	 */
-	load?: (signal: AbortSignal) => Promise<Position>;
+	load?: (signal: AbortSignal) => Promise<State>;
+	/** Takes what was loaded, if it is still wanted, before the publications that came meanwhile. */
+	loaded?: (state: State) => void;
 }
 
 /** A channel as a component sees it. */
@@ -41,6 +43,8 @@ export interface Channel<Data = unknown, Info = unknown> {
 	readonly state: ChannelState;
 	/** Why the server said no; null if it did not. */
 	readonly refusal: Refusal | null;
+	/** Why the last load failed; null if it did not. */
+	readonly problem: Reason | null;
 	/** Whether the last resubscription brought all that was missed; null where it was not tried. */
 	readonly recovered: boolean | null;
 	/** @throws {CallError} if the server did not take it. */
@@ -51,20 +55,20 @@ export interface Channel<Data = unknown, Info = unknown> {
  * The channel of that name, for as long as the component lives that is being initialised. Components that name the same
  * channel share one subscription. A name that is a function may depend on state: when it changes, so does the channel.
  */
-export function channel<Name extends ChannelName>(
+export function channel<Name extends ChannelName, State extends Loadable = Loadable>(
 	name: Name | (() => Name),
-	options: ChannelOptions<PublicationOf<Name>, InfoOf<Name>> = {}
+	options: ChannelOptions<PublicationOf<Name>, InfoOf<Name>, State> = {}
 ): Channel<PublicationOf<Name>, InfoOf<Name>> {
 	return hold(page, name, options);
 }
 
 /** The same, of any connection, and without a contract. */
-export function hold<Data, Info>(
+export function hold<Data, Info, State extends Loadable>(
 	connection: Connection,
 	name: string | (() => string),
-	options: ChannelOptions<Data, Info>
+	options: ChannelOptions<Data, Info, State>
 ): Channel<Data, Info> {
-	const held = new Held<Data, Info>(connection, name, options);
+	const held = new Held<Data, Info, State>(connection, name, options);
 	const current = $derived(held.name);
 	// Effects do not run while a page is prerendered, so nothing is asked for there.
 	$effect(() => {

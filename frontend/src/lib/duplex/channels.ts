@@ -1,6 +1,6 @@
 import type { Centrifuge } from 'centrifuge';
 import type { Regained } from './catch-up';
-import { Shared, type Holder, type SharedOptions } from './shared.svelte';
+import { Shared, type Holder } from './shared.svelte';
 
 export interface ChannelsOptions {
 	client: () => Centrifuge;
@@ -20,9 +20,9 @@ export class Channels {
 	}
 
 	/** Has a part in a channel, with those who have one already. */
-	join(name: string, holder: Holder, options: SharedOptions): Shared {
-		const channel = this.#standing(name, options) ?? this.#subscribe(name, options);
-		channel.add(holder, options);
+	join(name: string, holder: Holder): Shared {
+		const channel = this.#standing(name) ?? this.#subscribe(name, holder);
+		channel.add(holder);
 		return channel;
 	}
 
@@ -30,7 +30,8 @@ export class Channels {
 		channel.remove(holder);
 		// A component that takes the place of another comes in the same tick, and is to find the subscription standing.
 		queueMicrotask(() => {
-			if (!channel.isHeld) this.#unsubscribe(channel);
+			if (channel.isHeld) channel.fit();
+			else this.#unsubscribe(channel);
 		});
 	}
 
@@ -45,24 +46,18 @@ export class Channels {
 		return channels.filter(({ state }) => state !== 'unsubscribed').map(({ name }) => name);
 	}
 
-	#standing(name: string, options: SharedOptions): Shared | null {
+	#standing(name: string): Shared | null {
 		const channel = this.#byName.get(name);
 		if (channel === undefined) return null;
-		if (channel.isHeld) {
-			if (!channel.gives(options)) {
-				console.warn(`${name}: presence is wanted, but not by the component that came first`);
-			}
-			return channel;
-		}
-		// Nobody is left of those who chose the options, or heard the refusal.
-		if (channel.state !== 'unsubscribed' && channel.gives(options)) return channel;
+		if (channel.isHeld || channel.state !== 'unsubscribed') return channel;
+		// Nobody is left of those who heard the refusal.
 		this.#unsubscribe(channel);
 		return null;
 	}
 
-	#subscribe(name: string, options: SharedOptions): Shared {
+	#subscribe(name: string, { presence }: Holder): Shared {
 		const { client, fingerprint, regained } = this.#options;
-		const channel = new Shared(client(), name, options, {
+		const channel = new Shared(client(), name, presence, {
 			fingerprint: () => fingerprint(name),
 			regained: (account) => regained(name, account)
 		});

@@ -7,6 +7,9 @@ const SHORTEST_DELAY_MS = 250;
 /** The longest that any retry waits. */
 const LONGEST_DELAY_MS = 5_000;
 
+/** How long to wait for a connection, and then for an answer. */
+export const PATIENCE_MS = 5_000;
+
 export interface ClientOptions {
 	url: string;
 	/** An attempt to connect begins. */
@@ -23,6 +26,7 @@ export function createClient(options: ClientOptions): Centrifuge {
 	const client = new Centrifuge(options.url, {
 		websocket: announcing(options.WebSocket ?? WebSocket, options.attempting),
 		networkEventTarget: options.network ?? null,
+		timeout: PATIENCE_MS,
 		minReconnectDelay: SHORTEST_DELAY_MS,
 		maxReconnectDelay: LONGEST_DELAY_MS
 	});

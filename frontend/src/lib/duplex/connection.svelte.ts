@@ -2,8 +2,8 @@ import { errorCodes, type Centrifuge, type DisconnectedContext } from 'centrifug
 import { untrack } from 'svelte';
 import { CatchUp, type Regained } from './catch-up';
 import { Channels } from './channels';
-import { createClient, type ClientOptions } from './client';
-import type { SdkError } from './reason';
+import { createClient, PATIENCE_MS, type ClientOptions } from './client';
+import { UNAUTHORIZED, type SdkError } from './reason';
 import type { PageConnection, Status } from './types';
 
 export interface ConnectionOptions extends Pick<ClientOptions, 'WebSocket' | 'network'> {
@@ -21,6 +21,9 @@ export class Connection implements PageConnection {
 	readonly channels: Channels;
 	#status = $state.raw<Status>({ state: 'idle' });
 	#build = $state<string | null>(null);
+	#user = $state<string | null>(null);
+	/** The same, for calls: undefined when it is not known whose call the next connection would carry. */
+	#visitor: string | null | undefined;
 	/** Null until something asks for it. */
 	#client: Centrifuge | null = null;
 	/** The account of the last loss; null before there was one. */
@@ -44,9 +47,15 @@ export class Connection implements PageConnection {
 		return this.#build;
 	}
 
+	get user(): string | null {
+		return this.#user;
+	}
+
 	reconnect(): void {
 		const client = this.#client;
 		if (client === null) return;
+		// Whoever asks for this wants what comes next to be done by whoever the page is then.
+		this.#visitor = undefined;
 		// An effect that asks for this does not depend on the state that it changes.
 		untrack(() => {
 			client.disconnect();
@@ -60,16 +69,31 @@ export class Connection implements PageConnection {
 	}
 
 	/**
+	 * Remembers who the page is, and returns what throws if it is somebody else by then: in the end it is the cookie that says
+	 * who does a thing, and another page may have changed that while this one was away.
+	 */
+	asVisitor(): () => void {
+		const visitor = this.#visitor;
+		return () => {
+			if (visitor !== undefined && visitor !== this.#visitor) throw somebodyElse;
+		};
+	}
+
+	/**
 	 * Sends a request and returns the data of its reply.
 	 *
 	 * @throws {SdkError}
 	 */
 	async rpc(method: string, data: unknown): Promise<unknown> {
+		const check = this.asVisitor();
 		// Not in the caller's turn, which may be that of a template or a derived value, where no state may change.
 		await Promise.resolve();
 		// The SDK would let it wait for the deadline.
 		if (this.#options.url === null || this.#status.state === 'closed') throw notConnected;
-		const reply = await this.#open().rpc(method, data);
+		const client = this.#open();
+		await client.ready(PATIENCE_MS);
+		check();
+		const reply = await client.rpc(method, data);
 		return reply.data as unknown;
 	}
 
@@ -99,7 +123,9 @@ export class Connection implements PageConnection {
 	}
 
 	#connected(data: unknown): void {
-		this.#build = buildIn(data);
+		this.#build = textIn(data, 'build');
+		this.#user = textIn(data, 'user');
+		this.#visitor = this.#user;
 		if (this.#catchUp?.isPending) this.#catchUp.regained(Date.now(), this.channels.wanted);
 		this.#status = { state: 'connected', recovery: this.#catchUp?.recovery ?? null };
 	}
@@ -130,8 +156,14 @@ const notConnected: SdkError = {
 	message: 'there is no connection'
 };
 
-/** The connect reply's data is `{ "build": string | null }`. */
-function buildIn(data: unknown): string | null {
-	if (typeof data !== 'object' || data === null || !('build' in data)) return null;
-	return typeof data.build === 'string' ? data.build : null;
+const somebodyElse: SdkError = {
+	code: UNAUTHORIZED,
+	message: 'the page is another user by now'
+};
+
+/** The connect reply's data is `{ "build": string | null, "user": string | null }`. */
+function textIn(data: unknown, key: 'build' | 'user'): string | null {
+	if (typeof data !== 'object' || data === null) return null;
+	const value = (data as Partial<Record<typeof key, unknown>>)[key];
+	return typeof value === 'string' ? value : null;
 }

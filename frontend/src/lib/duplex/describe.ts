@@ -14,7 +14,7 @@ export function describe(status: Status, now: number): string {
 				? `Reconnecting, lost for ${seconds(now - status.lostAt)}`
 				: `Reconnecting in ${seconds(status.retryAt - now)}`;
 		case 'closed':
-			return status.code === 0 ? 'Closed' : `Closed by the server: ${status.reason}`;
+			return status.code < 100 ? 'Closed' : `Closed by the server: ${status.reason}`;
 	}
 }
 

@@ -2,6 +2,7 @@ import { errorCodes } from 'centrifuge';
 import { untrack } from 'svelte';
 import { Backoff } from '../backoff';
 import { translated } from './asking';
+import type { Reason } from './call-error';
 import type { Channel, ChannelOptions } from './channel.svelte';
 import type { Connection } from './connection.svelte';
 import { Kept } from './kept';
@@ -9,35 +10,37 @@ import { Loading } from './loading.svelte';
 import type { SdkError } from './reason';
 import { report } from './report';
 import type { Holder, Shared } from './shared.svelte';
-import type { ChannelState, Member, Publication, Refusal } from './types';
+import type { ChannelState, Loadable, Member, Publication, Refusal } from './types';
 
 /** How many publications are kept unless said otherwise: a page may stay open for days. */
 const KEEP = 500;
 
 /** One component's part in a channel: what all components see of it, and the state that this one loads. */
-export class Held<Data, Info> implements Channel<Data, Info>, Holder {
+export class Held<Data, Info, State extends Loadable> implements Channel<Data, Info>, Holder {
+	readonly keep: number;
+	readonly presence: boolean;
 	/** Null before the component is mounted, and after. */
 	#shared = $state.raw<Shared | null>(null);
 	/** Null if nothing is loaded. */
-	readonly #loading: Loading | null;
+	readonly #loading: Loading<State> | null;
 	/** Those behind the loaded state. */
 	readonly #own: Kept<Publication>;
 	readonly #name: () => string;
 	readonly #users = $derived.by(() => distinct(this.members));
-	readonly #keep: number;
-	readonly #options: ChannelOptions<Data, Info>;
+	readonly #options: ChannelOptions<Data, Info, State>;
 	readonly #connection: Connection;
 
 	constructor(
 		connection: Connection,
 		name: string | (() => string),
-		options: ChannelOptions<Data, Info>
+		options: ChannelOptions<Data, Info, State>
 	) {
 		this.#connection = connection;
 		this.#name = typeof name === 'function' ? name : () => name;
 		this.#options = options;
-		this.#keep = options.keep ?? KEEP;
-		this.#own = new Kept(this.#keep);
+		this.keep = options.keep ?? KEEP;
+		this.presence = options.presence ?? false;
+		this.#own = new Kept(this.keep);
 		this.#loading = options.load ? this.#loadingWith(options.load) : null;
 	}
 
@@ -46,12 +49,15 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 	}
 
 	get publications(): readonly Publication<Data, Info>[] {
-		const kept = this.#loading === null ? this.#shared?.kept : this.#own;
-		return (kept?.values ?? []) as readonly Publication<Data, Info>[];
+		const { values = [] } = (this.#loading === null ? this.#shared?.kept : this.#own) ?? {};
+		// Others may want more of them.
+		const newest = values.length > this.keep ? values.slice(values.length - this.keep) : values;
+		return newest as readonly Publication<Data, Info>[];
 	}
 
 	get members(): readonly Member<Info>[] {
-		return (this.#shared?.presence?.members ?? []) as readonly Member<Info>[];
+		const presence = this.presence ? this.#shared?.presence : null;
+		return (presence?.members ?? []) as readonly Member<Info>[];
 	}
 
 	get users(): readonly string[] {
@@ -60,11 +66,15 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 
 	get state(): ChannelState {
 		const state = this.#shared?.state ?? 'subscribing';
-		return state === 'subscribed' && !this.ready ? 'subscribing' : state;
+		return state === 'subscribed' && !this.#isComplete ? 'subscribing' : state;
 	}
 
 	get refusal(): Refusal | null {
 		return this.#shared?.refusal ?? null;
+	}
+
+	get problem(): Reason | null {
+		return this.#loading?.problem ?? null;
 	}
 
 	get recovered(): boolean | null {
@@ -75,21 +85,21 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 		// An effect that publishes does not depend on the channel.
 		return untrack(() => {
 			const shared = this.#shared;
+			const check = this.#connection.asVisitor();
 			return translated(shared?.name ?? this.name, data, async () => {
 				if (shared === null) throw notMounted;
-				await shared.publish(data);
+				await shared.publish(data, check);
 			});
 		});
 	}
 
 	/** Takes part in the channel of that name, until the function is called that this returns. */
 	enter(name: string): () => void {
-		const { presence = false } = this.#options;
-		const shared = this.#connection.channels.join(name, this, { keep: this.#keep, presence });
+		const shared = this.#connection.channels.join(name, this);
 		this.#shared = shared;
 		return () => {
 			this.#shared = null;
-			this.#loading?.stop();
+			this.#loading?.reset();
 			this.#own.clear();
 			this.#connection.channels.leave(shared, this);
 		};
@@ -99,8 +109,8 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 		return this.#loading !== null;
 	}
 
-	get ready(): boolean {
-		return this.#loading?.isComplete ?? true;
+	get isLoading(): boolean {
+		return this.#loading?.isPending ?? false;
 	}
 
 	subscribed(intact: boolean): void {
@@ -110,7 +120,7 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 	}
 
 	interrupted(): void {
-		if (!this.ready) this.#loading?.stop();
+		if (!this.#isComplete) this.#loading?.stop();
 	}
 
 	received(publication: Publication): void {
@@ -118,14 +128,19 @@ export class Held<Data, Info> implements Channel<Data, Info>, Holder {
 		else this.#loading.receive(publication);
 	}
 
-	#loadingWith(load: NonNullable<ChannelOptions['load']>): Loading {
+	get #isComplete(): boolean {
+		return this.#loading?.isComplete ?? true;
+	}
+
+	#loadingWith(load: (signal: AbortSignal) => Promise<State>): Loading<State> {
 		return new Loading({
 			load,
+			apply: (state) => this.#options.loaded?.(state),
 			deliver: (publication) => {
 				this.#own.add(publication);
 				this.#tell(publication);
 			},
-			loaded: () => this.#shared?.settle(),
+			ended: () => this.#shared?.settle(),
 			backoff: new Backoff()
 		});
 	}

@@ -4,6 +4,7 @@ export { call } from './call';
 export { channel, type Channel, type ChannelOptions } from './channel.svelte';
 export { connection } from './page';
 export { describe } from './describe';
+export { newNonce } from './nonce';
 export { Optimistic } from './optimistic.svelte';
 export type {
 	CallName,
@@ -11,6 +12,7 @@ export type {
 	ChannelState,
 	ErrorOf,
 	InfoOf,
+	Loadable,
 	Member,
 	PageConnection,
 	ParamsOf,

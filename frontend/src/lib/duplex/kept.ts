@@ -20,6 +20,7 @@ export class Kept<T> {
 
 	/** What is forgotten by a lower limit does not come back with a higher one. */
 	set limit(limit: number) {
+		if (limit === this.#limit) return;
 		this.#values = [...this.values];
 		this.#limit = limit;
 		this.#newest.changed();

@@ -13,7 +13,7 @@ export interface Refused {
 	type: string;
 }
 
-const UNAUTHORIZED = 101;
+export const UNAUTHORIZED = 101;
 const PERMISSION_DENIED = 103;
 const UNKNOWN_CALL = 104;
 const MALFORMED = 107;
@@ -42,6 +42,15 @@ export function sdkError(error: unknown): SdkError {
 /** Whether the SDK says that no answer came. */
 export function isUnreachable({ code }: SdkError): boolean {
 	return UNREACHABLE.includes(code);
+}
+
+/** Whether the same question may be answered a moment later. */
+export function isPassing(error: unknown): boolean {
+	if (isUnreachable(sdkError(error))) return true;
+	// So the server says, of what has nothing to do with the question.
+	return (
+		typeof error === 'object' && error !== null && 'temporary' in error && error.temporary === true
+	);
 }
 
 export function reasonOf(error: SdkError): Failure | Refused {

@@ -1,17 +1,32 @@
-import type { Centrifuge, PublicationContext, SubscribedContext, Subscription } from 'centrifuge';
+import type {
+	Centrifuge,
+	PublicationContext,
+	StreamPosition,
+	SubscribedContext,
+	Subscription
+} from 'centrifuge';
+import { Backoff } from '../backoff';
+import type { Reason } from './call-error';
 import type { Regained } from './catch-up';
+import { PATIENCE_MS } from './client';
 import { Kept } from './kept';
 import { memberOf } from './member';
 import { Presence } from './presence';
-import { isUnreachable, sdkError } from './reason';
+import { isPassing, sdkError } from './reason';
 import type { ChannelState, Publication, Refusal } from './types';
 
 /** A component that uses a channel. */
 export interface Holder {
 	/** Whether it loads a state of its own, and so has what it missed even if the channel cannot give it. */
 	readonly loads: boolean;
-	/** False while it loads. */
-	readonly ready: boolean;
+	/** Whether its load has yet to say how it goes. */
+	readonly isLoading: boolean;
+	/** Why its load fails. */
+	readonly problem: Reason | null;
+	/** How many publications it wants kept. */
+	readonly keep: number;
+	/** Whether it wants to know who is there. */
+	readonly presence: boolean;
 	/** The channel is subscribed; `intact` if nothing is missing since it last was. */
 	subscribed(intact: boolean): void;
 	/** Nothing arrives any more, until it is subscribed again. */
@@ -19,17 +34,11 @@ export interface Holder {
 	received(publication: Publication): void;
 }
 
-/** What the first holder decides for all. */
-export interface SharedOptions {
-	keep: number;
-	presence: boolean;
-}
-
 /** What its owner knows, and wants to know. */
 export interface SharedOwner {
 	/** What page and server must have in common; asked whenever the channel is subscribed. */
 	fingerprint: () => string | undefined;
-	/** Told when the channel is subscribed again or refused, and its holders have loaded what they load. */
+	/** Told when the channel is subscribed again or refused, and its holders have loaded what they load, or cannot. */
 	regained: (regained: Regained) => void;
 }
 
@@ -39,14 +48,18 @@ export interface SharedOwner {
  */
 export class Shared {
 	readonly name: string;
-	readonly kept: Kept<Publication>;
-	/** Null unless it was asked for. */
-	readonly presence: Presence | null;
+	readonly kept = new Kept<Publication>(0);
+	#presence = $state.raw<Presence | null>(null);
 	#state = $state<ChannelState>('subscribing');
 	#refusal = $state.raw<Refusal | null>(null);
 	#recovered = $state<boolean | null>(null);
 	readonly #client: Centrifuge;
-	readonly #subscription: Subscription;
+	#subscription: Subscription;
+	/** Where the page is in the channel's stream; null where the channel keeps none. */
+	#position: StreamPosition | null = null;
+	/** When to ask once more who is there. */
+	#asking: ReturnType<typeof setTimeout> | undefined;
+	readonly #backoff = new Backoff();
 	#holders: readonly Holder[] = [];
 	/** What the last subscribing brought; null once `regained` has been told. */
 	#account: Regained | null = null;
@@ -54,31 +67,17 @@ export class Shared {
 	#isRecovering = false;
 	readonly #owner: SharedOwner;
 
-	constructor(
-		client: Centrifuge,
-		name: string,
-		{ keep, presence }: SharedOptions,
-		owner: SharedOwner
-	) {
+	constructor(client: Centrifuge, name: string, presence: boolean, owner: SharedOwner) {
 		this.name = name;
-		this.kept = new Kept(keep);
-		this.presence = presence ? new Presence() : null;
+		this.#presence = presence ? new Presence() : null;
 		this.#client = client;
 		this.#owner = owner;
-		this.#subscription = client.newSubscription(name, {
-			// Asked for where the server leaves the choice, as a page rarely wants to miss anything.
-			recoverable: true,
-			joinLeave: presence,
-			getData: () => Promise.resolve(typesOf(owner.fingerprint()))
-		});
-		this.#subscription
-			.on('subscribing', () => this.#subscribing())
-			.on('subscribed', (context) => this.#subscribed(context))
-			.on('unsubscribed', ({ code, reason }) => this.#unsubscribed({ code, message: reason }))
-			.on('publication', (context) => this.#published(context))
-			.on('join', ({ info }) => this.presence?.joined(memberOf(info)))
-			.on('leave', ({ info }) => this.presence?.left(info.client));
-		this.#subscription.subscribe();
+		this.#subscription = this.#subscribe();
+	}
+
+	/** Null unless somebody has asked for it. */
+	get presence(): Presence | null {
+		return this.#presence;
 	}
 
 	get state(): ChannelState {
@@ -98,15 +97,16 @@ export class Shared {
 		return this.#holders.length > 0;
 	}
 
-	/** Whether it gives all that the options ask for. */
-	gives({ presence }: SharedOptions): boolean {
-		return !presence || this.presence !== null;
+	add(holder: Holder): void {
+		this.#holders = [...this.#holders, holder];
+		this.fit();
+		if (holder.presence && this.#presence === null) this.#lookAround();
+		if (this.#state === 'subscribed') holder.subscribed(false);
 	}
 
-	add(holder: Holder, { keep }: SharedOptions): void {
-		if (!this.isHeld) this.kept.limit = keep;
-		this.#holders = [...this.#holders, holder];
-		if (this.#state === 'subscribed') holder.subscribed(false);
+	/** Keeps as many publications as the holder wants that wants most. */
+	fit(): void {
+		this.kept.limit = Math.max(...this.#holders.map(({ keep }) => keep));
 	}
 
 	remove(holder: Holder): void {
@@ -114,11 +114,13 @@ export class Shared {
 		this.settle();
 	}
 
-	/** Passes the account on if everything in it is known; called when a holder has become ready. */
+	/** Passes the account on if everything in it is known; called when a holder's load has ended, well or not. */
 	settle(): void {
 		if (this.#account === null || this.#isRecovering) return;
-		if (this.#holders.some(({ ready }) => !ready)) return;
-		this.#owner.regained(this.#account);
+		if (this.#holders.some(({ isLoading }) => isLoading)) return;
+		const { missed, gap } = this.#account;
+		const hasFailed = this.#holders.some(({ problem }) => problem !== null);
+		this.#owner.regained({ missed, gap: gap || hasFailed });
 		this.#account = null;
 	}
 
@@ -127,10 +129,19 @@ export class Shared {
 		if (this.#state === 'unsubscribed') this.#subscription.subscribe();
 	}
 
-	async publish(data: unknown): Promise<void> {
+	/** Publishes when the channel is subscribed, unless `check` throws then. */
+	async publish(data: unknown, check: () => void): Promise<void> {
 		// The SDK would only say that there is no subscription.
 		if (this.#refusal !== null) throw this.#refusal;
-		await this.#subscription.publish(data);
+		const subscription = this.#subscription;
+		try {
+			await subscription.ready(PATIENCE_MS);
+		} catch (error) {
+			if (subscription === this.#subscription) throw error;
+			return this.publish(data, check);
+		}
+		check();
+		await subscription.publish(data);
 	}
 
 	/** Ends the subscription, and lets the channel have another one. */
@@ -138,8 +149,41 @@ export class Shared {
 		this.#client.removeSubscription(this.#subscription);
 	}
 
-	#subscribed({ wasRecovering, recovered }: SubscribedContext): void {
+	#subscribe(): Subscription {
+		const subscription = this.#client.newSubscription(this.name, {
+			// Asked for where the server leaves the choice, as a page rarely wants to miss anything.
+			recoverable: true,
+			joinLeave: this.#presence !== null,
+			since: this.#position,
+			getData: () => Promise.resolve(typesOf(this.#owner.fingerprint()))
+		});
+		subscription
+			.on('subscribing', () => this.#subscribing())
+			.on('subscribed', (context) => this.#subscribed(context))
+			.on('unsubscribed', ({ code, reason }) => this.#unsubscribed({ code, message: reason }))
+			.on('publication', (context) => this.#published(context))
+			.on('join', ({ info }) => this.#presence?.joined(memberOf(info)))
+			.on('leave', ({ info }) => this.#presence?.left(info.client));
+		subscription.subscribe();
+		return subscription;
+	}
+
+	/**
+	 * Subscribes anew, from where the page is, as the server tells of joins and leaves only where they were asked for. To ask
+	 * always would have it tell every page about every other.
+	 */
+	#lookAround(): void {
+		this.#presence = new Presence();
+		this.#subscription.removeAllListeners();
+		this.close();
+		this.#subscribing();
+		this.#subscription = this.#subscribe();
+	}
+
+	#subscribed({ wasRecovering, recovered, streamPosition }: SubscribedContext): void {
 		this.#state = 'subscribed';
+		// What is recovered comes behind this, and moves the position as all publications do.
+		this.#position = streamPosition ?? null;
 		this.#refusal = null;
 		this.#recovered = wasRecovering ? recovered : null;
 		const isLoaded = this.#holders.some(({ loads }) => loads);
@@ -147,6 +191,7 @@ export class Shared {
 		this.#account = account;
 		this.#isRecovering = true;
 		for (const holder of this.#holders) holder.subscribed(wasRecovering && recovered);
+		this.#backoff.reset();
 		this.#askWhoIsThere();
 		// The SDK delivers what was recovered at once, before any promise is continued.
 		queueMicrotask(() => {
@@ -162,6 +207,7 @@ export class Shared {
 			offset: offset ?? null,
 			info: info === undefined ? null : memberOf(info)
 		};
+		if (this.#position !== null && offset) this.#position = { ...this.#position, offset };
 		if (this.#isRecovering && this.#account) this.#account.missed += 1;
 		this.kept.add(publication);
 		for (const holder of this.#holders) holder.received(publication);
@@ -178,28 +224,36 @@ export class Shared {
 		this.#state = 'unsubscribed';
 		this.#refusal = refusal;
 		this.#interrupt();
-		this.presence?.clear();
+		this.#presence?.clear();
 		this.#owner.regained({ missed: 0, gap: false });
 	}
 
 	#interrupt(): void {
+		clearTimeout(this.#asking);
 		this.#account = null;
 		this.#isRecovering = false;
 		for (const holder of this.#holders) holder.interrupted();
 	}
 
 	#askWhoIsThere(): void {
-		this.presence
+		this.#presence
 			?.refresh(async () => {
 				const { clients } = await this.#subscription.presence();
 				return Object.values(clients).map(memberOf);
 			})
-			.catch((error: unknown) => {
-				const { code, message } = sdkError(error);
-				// Asked again when the channel is subscribed again.
-				if (isUnreachable({ code, message })) return;
-				console.warn(`${this.name}: the server does not say who is there: ${message} (${code})`);
-			});
+			.catch((error: unknown) => this.#notTold(error));
+	}
+
+	#notTold(error: unknown): void {
+		clearTimeout(this.#asking);
+		// Once it is subscribed again, it is asked again anyway.
+		if (this.#state !== 'subscribed') return;
+		if (isPassing(error)) {
+			this.#asking = setTimeout(() => this.#askWhoIsThere(), this.#backoff.next());
+			return;
+		}
+		const { code, message } = sdkError(error);
+		console.warn(`${this.name}: the server does not say who is there: ${message} (${code})`);
 	}
 }
 

@@ -8,7 +8,8 @@ export type ReplyOf<Name extends CallName> = Calls[Name]['reply'];
 export type ErrorOf<Name extends CallName> = Calls[Name]['error'];
 /** What follows the name in `call`: nothing, for calls that take nothing. */
 export type ArgumentsOf<Name extends CallName> =
-	ParamsOf<Name> extends null ? [] : [params: ParamsOf<Name>];
+	// Of each name by itself: of several together the params may be null, though none of them takes a null.
+	Name extends CallName ? (ParamsOf<Name> extends null ? [] : [params: ParamsOf<Name>]) : never;
 
 /** Any name that fits one of the contract's patterns, such as `chat:lobby`. */
 export type ChannelName = keyof Channels;
@@ -19,6 +20,11 @@ export type InfoOf<Name extends ChannelName> = Channels[Name]['info'];
 export interface Position {
 	epoch: string;
 	offset: number;
+}
+
+/** What a channel is about, as it was at a position in the channel's stream. */
+export interface Loadable {
+	position: Position;
 }
 
 /** One connection in a channel; a user with three tabs is three members. */
@@ -65,7 +71,7 @@ export type Status =
 	| { state: 'connected'; recovery: Recovery | null }
 	/** Times are milliseconds since 1970; `retryAt` is null while an attempt is under way. */
 	| { state: 'reconnecting'; lostAt: number; retryAt: number | null }
-	/** Ended for good, by the server or (code 0) by this page, until `reconnect` is called. */
+	/** Ended for good until `reconnect` is called: by this page (code 0), for a fault (below 100), or by the server. */
 	| { state: 'closed'; code: number; reason: string };
 
 /** A page's connection. It opens by itself when the first call or channel needs it, and comes back by itself. */
@@ -73,6 +79,8 @@ export interface PageConnection {
 	readonly status: Status;
 	/** The id of the front-end build that the server serves; null before it has said, and in development. */
 	readonly build: string | null;
+	/** Who the server takes this page for; null before it has said, and for a visitor who is not signed in. */
+	readonly user: string | null;
 	/**
 	 * Replaces the connection, as the server knows a visitor by the cookies of the handshake, and asks again for channels that
 	 * were refused. Does nothing if nothing has asked for a connection yet.

@@ -1,9 +1,15 @@
-import { call, CallError } from '$lib/duplex';
+import type { SendMessage } from '$lib/contract/types';
+import { call, CallError, newNonce } from '$lib/duplex';
 
-/** Says something in a room; returns what to tell the visitor if that cannot be. */
-export async function send(room: string, text: string): Promise<string | null> {
+/** A message that the server has not seen. */
+export function write(room: string, text: string): SendMessage {
+	return { room, text, nonce: newNonce() };
+}
+
+/** Sends a message; returns what to tell the visitor if that cannot be. To send the same one again makes no second one. */
+export async function send(message: SendMessage): Promise<string | null> {
 	try {
-		await call('chat.send', { room, text, nonce: crypto.randomUUID() });
+		await call('chat.send', message);
 		return null;
 	} catch (error) {
 		if (!CallError.is('chat.send', error)) throw error;

@@ -74,6 +74,61 @@ describe('a call', () => {
 	});
 });
 
+describe('a page that is another user when the connection is back', () => {
+	/** A page that has lost its connection, and will be Bob. */
+	async function lost(): Promise<TestPage> {
+		const page = new TestPage(line, 'ada');
+		expect(await page.ask('test.user')).toBe('ada');
+		await line.cut();
+		await until(() => page.connection.status.state === 'reconnecting');
+		page.user = 'bob';
+		return page;
+	}
+
+	async function comeBack(page: TestPage): Promise<void> {
+		await line.mend();
+		page.network.dispatchEvent(new Event('online'));
+	}
+
+	test('does not do what the former one asked for', async () => {
+		const page = await lost();
+		const room = page.channel('room:another');
+		const [asked, published] = [
+			failure(page.ask('test.user')),
+			failure(room.publish({ text: 'as ada' }))
+		];
+		await comeBack(page);
+
+		expect((await asked).reason).toEqual({ type: 'signed_out' });
+		expect((await published).reason).toEqual({ type: 'signed_out' });
+		expect(page.connection.user).toBe('bob');
+		expect(await page.ask('test.user')).toBe('bob');
+		await room.publish({ text: 'as bob' });
+		await until(() => room.publications.length > 0);
+		expect(room.publications.map(({ data }) => data.text)).toEqual(['as bob']);
+	});
+
+	test('does what was asked before it had been anybody', async () => {
+		await line.cut();
+		const page = new TestPage(line, 'ada');
+		const asked = page.ask('test.user');
+		await until(() => page.attempts > 0);
+		page.user = 'bob';
+		await comeBack(page);
+
+		expect(await asked).toBe('bob');
+	});
+
+	test('does what was asked after it asked for that itself', async () => {
+		const page = new TestPage(line, 'ada');
+		await page.ask('test.user');
+		page.user = 'bob';
+		page.connection.reconnect();
+
+		expect(await page.ask('test.user')).toBe('bob');
+	});
+});
+
 test('a call may begin where no state may change, as in a template', async () => {
 	const page = new TestPage(line);
 
@@ -112,6 +167,25 @@ describe('a call fails', () => {
 			message: expect.stringMatching(words) as unknown
 		});
 		expect(await page.ask('test.user')).toBe('ada');
+	});
+
+	test('as malformed when it is larger than the server takes, and the connection stays', async () => {
+		const page = new TestPage(line);
+		const states = seen(() => page.connection.status.state);
+		await page.ask('test.user');
+		const room = page.channel('room:large');
+		await until(() => room.state === 'subscribed');
+
+		const text = 'ä'.repeat(600 * 1024);
+		for (const asked of [page.ask('test.echo', { text, number: 1 }), room.publish({ text })]) {
+			expect((await failure(asked)).reason).toEqual({
+				type: 'malformed',
+				message: expect.stringMatching(/^\d+ bytes are more than the 524288/) as unknown
+			});
+		}
+
+		expect(await page.ask('test.user')).toBe('ada');
+		expect(states).toEqual(['idle', 'connecting', 'connected']);
 	});
 
 	test('as changed when its types are others than those of the server', async () => {

@@ -297,15 +297,75 @@ describe('components that name the same channel', () => {
 		await until(() => texts(after).join() === 'two');
 	});
 
-	test('get presence by the first of them, and the others are told', async () => {
-		const warned = vi.spyOn(console, 'warn').mockReturnValue();
+	test('get presence whoever comes first', async () => {
 		const first = ada.channel('room:first');
-		const second = ada.channel('room:first', { presence: true });
-		await until(() => second.state === 'subscribed');
+		await until(() => first.state === 'subscribed');
+		const bobs = bob.channel('room:first');
+		await until(() => bobs.state === 'subscribed');
 
-		expect(warned).toHaveBeenCalledExactlyOnceWith(expect.stringMatching(/^room:first: presence/));
-		expect(second.members).toEqual([]);
+		const second = ada.channel('room:first', { presence: true });
+		await until(() => second.users.toSorted().join() === 'ada,bob');
+		bobs.unmount();
+		await until(() => second.users.join() === 'ada');
+
 		expect(first.members).toEqual([]);
+		expect(ada.connection.channels.wanted).toEqual(['room:first']);
+	});
+
+	test('miss nothing when one of them brings presence', async () => {
+		const told: string[] = [];
+		const first = ada.channel('room:first-told', {
+			received: ({ data }) => {
+				told.push(data.text);
+				// The next one is on its way already.
+				if (data.text === 'one') ada.channel('room:first-told', { presence: true });
+			}
+		});
+		await until(() => first.state === 'subscribed');
+		const commands = ada.commands('subscribe');
+
+		await Promise.all(['one', 'two', 'three'].map((text) => bob.say('room:first-told', text)));
+		await until(() => first.publications.length === 3);
+
+		expect(told).toEqual(['one', 'two', 'three']);
+		expect(texts(first)).toEqual(told);
+		expect(commands()).toBe(1);
+	});
+
+	test('get presence without loading again what they have loaded', async () => {
+		const load = vi.fn(() => Promise.resolve({ position: { epoch: '', offset: 0 } }));
+		const first = ada.channel('room:first-loads', { load });
+		await until(() => first.state === 'subscribed');
+
+		const second = ada.channel('room:first-loads', { presence: true });
+		await until(() => second.users.join() === 'ada' && first.state === 'subscribed');
+
+		expect(load).toHaveBeenCalledOnce();
+	});
+
+	test('do not lose what one of them is about to publish when another wants presence', async () => {
+		const first = ada.channel('room:first-publishes');
+		const published = first.publish({ text: 'early' });
+		ada.channel('room:first-publishes', { presence: true });
+
+		await published;
+
+		await until(() => texts(first).join() === 'early');
+	});
+
+	test('each keep as many as they want, whoever comes first', async () => {
+		const few = ada.channel('room:few', { keep: 1 });
+		const none = ada.channel('room:few', { keep: 0 });
+		const many = ada.channel('room:few', { keep: 3 });
+		await until(() => many.state === 'subscribed');
+
+		await bob.say('room:few', 'one', 'two', 'three', 'four');
+		await until(() => texts(many).join() === 'two,three,four');
+
+		expect([texts(few), texts(none)]).toEqual([['four'], []]);
+		many.unmount();
+		await settled();
+		expect(texts(ada.channel('room:few', { keep: 3 }))).toEqual(['four']);
 	});
 
 	test('get presence by one that takes the place of one without', async () => {
@@ -343,7 +403,7 @@ describe('a name that changes', () => {
 
 	test('to the same value changes nothing', async () => {
 		const name = new SwitchedName('room:same');
-		const load = vi.fn(() => Promise.resolve({ epoch: '', offset: 0 }));
+		const load = vi.fn(() => Promise.resolve({ position: { epoch: '', offset: 0 } }));
 		const room = ada.channel(() => name.current.toLowerCase(), { load });
 		await until(() => room.state === 'subscribed');
 

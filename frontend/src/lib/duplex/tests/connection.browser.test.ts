@@ -55,6 +55,19 @@ describe('a connection', () => {
 		await until(() => ada.connection.build === null);
 	});
 
+	test('knows who the page is', async () => {
+		expect(ada.connection.user).toBeNull();
+		const users = seen(() => ada.connection.user);
+		await ada.ask('test.user');
+		expect(ada.connection.user).toBe('ada');
+
+		ada.user = 'eve';
+		ada.connection.reconnect();
+		await until(() => ada.connection.user === 'eve');
+
+		expect(users).toEqual([null, 'ada', 'eve']);
+	});
+
 	test('is tried again until there is a server, and is connecting meanwhile', async () => {
 		await line.cut();
 		const states = seen(state);
@@ -250,7 +263,7 @@ describe('a connection that is lost', () => {
 		const loads = new Loads();
 		const slow = ada.channel('room:slow', loads);
 		const room = ada.channel('room:lobby');
-		(await loads.next()).answer.resolve({ epoch: '', offset: 0 });
+		(await loads.next()).answer.resolve({ position: { epoch: '', offset: 0 } });
 		await until(() => slow.state === 'subscribed' && room.state === 'subscribed');
 
 		await server.kill();
@@ -265,7 +278,7 @@ describe('a connection that is lost', () => {
 		await until(() => state() === 'reconnecting');
 		expect(ada.connection.status).toMatchObject({ lostAt: 'lostAt' in lost ? lost.lostAt : NaN });
 		await comeBack();
-		(await loads.next()).answer.resolve({ epoch: '', offset: 0 });
+		(await loads.next()).answer.resolve({ position: { epoch: '', offset: 0 } });
 		await until(() => slow.state === 'subscribed' && room.state === 'subscribed');
 		await until(() => recovery()?.outcome !== 'pending');
 

@@ -1,6 +1,6 @@
 /** Answers that come when the test says so. */
 import { Recording } from '../../testing';
-import type { Position } from '../types';
+import type { Loadable } from '../types';
 
 export class Deferred<T> {
 	resolve!: (value: T) => void;
@@ -13,7 +13,7 @@ export class Deferred<T> {
 
 /** A load under way. */
 export interface Load {
-	answer: Deferred<Position>;
+	answer: Deferred<Loadable>;
 	signal: AbortSignal;
 }
 
@@ -21,8 +21,8 @@ export interface Load {
 export class Loads {
 	readonly #begun = new Recording<Load>();
 
-	readonly load = (signal: AbortSignal): Promise<Position> => {
-		const answer = new Deferred<Position>();
+	readonly load = (signal: AbortSignal): Promise<Loadable> => {
+		const answer = new Deferred<Loadable>();
 		this.#begun.add({ answer, signal });
 		return answer.promise;
 	};

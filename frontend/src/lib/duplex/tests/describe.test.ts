@@ -28,6 +28,8 @@ test.each<[string, Status]>([
 	['Reconnecting, lost for 5 s', reconnecting(4_500, null)],
 	['Reconnecting, lost for 1 s', reconnecting(0, null)],
 	['Closed', { state: 'closed', code: 0, reason: 'disconnect called' }],
+	['Closed', { state: 'closed', code: 3, reason: 'message size limit exceeded' }],
+	['Closed by the server: unauthorized', { state: 'closed', code: 101, reason: 'unauthorized' }],
 	['Closed by the server: bad request', { state: 'closed', code: 3501, reason: 'bad request' }]
 ])('%s', (words, status) => {
 	expect(describe(status, NOW)).toBe(words);

@@ -31,26 +31,31 @@ export class TestPage {
 	readonly network = new EventTarget();
 	/** Every message that the page has sent. */
 	readonly sent: string[] = [];
+	/** Which messages never arrive, though the page sends them. */
+	isLost: (message: string) => boolean = () => false;
 	/** How many sockets it has made. */
 	attempts = $state(0);
 	#unmounts: readonly (() => void)[] = [];
 
 	constructor(
 		line: Line,
-		readonly user = 'ada',
+		/** Who it is at the next handshake. */
+		public user = 'ada',
 		fingerprint?: (channel: string) => string | undefined
 	) {
 		const { network, sent } = this;
+		const address = () => line.url(this.user);
+		const isLost = (message: string) => this.isLost(message);
 		const attempt = () => (this.attempts += 1);
 		const WebSocket = class extends TestWebSocket {
-			constructor(url: string) {
-				super(url);
+			constructor() {
+				super(address());
 				attempt();
 			}
 
 			override send(data: string): void {
 				sent.push(data);
-				super.send(data);
+				if (!isLost(data)) super.send(data);
 			}
 		};
 		this.connection = new Connection({ url: line.url(user), WebSocket, network, fingerprint });

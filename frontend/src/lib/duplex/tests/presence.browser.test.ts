@@ -138,7 +138,10 @@ describe('the members of a channel', () => {
 		await Promise.all([line.mend(), otherLine.mend()]);
 	});
 
-	afterEach(() => vi.restoreAllMocks());
+	afterEach(() => {
+		vi.useRealTimers();
+		vi.restoreAllMocks();
+	});
 
 	afterAll(async () => {
 		await Promise.all([line.cut(), otherLine.cut()]);
@@ -212,6 +215,30 @@ describe('the members of a channel', () => {
 
 		expect(ada.members).toEqual([]);
 		expect(ada.users).toEqual([]);
+	});
+
+	test('are asked for again when the answer is lost', async () => {
+		const bob = new TestPage(otherLine, 'bob').channel('room:lost-answer');
+		await until(() => bob.state === 'subscribed');
+		const page = new TestPage(line, 'ada');
+		await page.ask('test.user');
+		const asked = new Deferred<undefined>();
+		page.isLost = (message) => {
+			if (!message.includes('"presence":{')) return false;
+			page.isLost = () => false;
+			asked.resolve(undefined);
+			return true;
+		};
+		vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+		const ada = page.channel('room:lost-answer', { presence: true });
+		await asked.promise;
+		expect(ada.users).not.toContain('bob');
+
+		await vi.advanceTimersByTimeAsync(5_001);
+		await vi.advanceTimersByTimeAsync(250);
+
+		await until(() => ada.users.toSorted().join() === 'ada,bob');
+		expect(ada.state).toBe('subscribed');
 	});
 
 	test('are nobody where the server does not say, and that is said once', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { isUnreachable, reasonOf, sdkError } from '../reason';
+import { isPassing, isUnreachable, reasonOf, sdkError } from '../reason';
 
 test.each([
 	[101, 'unauthorized', { type: 'signed_out' }],
@@ -27,6 +27,16 @@ test.each([1, 2, 3, 4, 10, 11])('with code %i the SDK says that no answer came',
 
 test.each([0, 5, 7, 12, 100, 3000])('code %i is no missing answer', (code) => {
 	expect(isUnreachable({ code, message: '' })).toBe(false);
+});
+
+test.each([
+	[true, { code: 1, message: 'timeout' }],
+	[true, { code: 100, message: 'internal server error', temporary: true }],
+	[false, { code: 108, message: 'not available', temporary: false }],
+	[false, { code: 103, message: 'permission denied' }],
+	[false, null]
+])('whether it passes is %s of %o', (passes, error) => {
+	expect(isPassing(error)).toBe(passes);
 });
 
 test.each([

@@ -1,12 +1,13 @@
 /** Channels whose components load a state. */
 import { flushSync } from 'svelte';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { Position } from '../types';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { CallError } from '../call-error';
+import type { Loadable, Position } from '../types';
 import { Deferred, Loads, settled } from './deferred';
 import { SwitchedName, TestPage, texts, until } from './page.svelte';
 import { ContractServer, Line } from './server';
 
-const at = (offset: number): Position => ({ epoch: 'e', offset });
+const at = (offset: number): Loadable => ({ position: { epoch: 'e', offset } });
 
 const server = new ContractServer();
 const line = new Line(server);
@@ -24,19 +25,27 @@ beforeEach(() => {
 	bob = new TestPage(otherLine, 'bob');
 });
 
+afterEach(() => vi.restoreAllMocks());
+
 afterAll(async () => {
 	await Promise.all([line.cut(), otherLine.cut()]);
 	await server.kill();
 });
 
+/** A state that is nothing but a position. */
+async function where(page: TestPage, channel: string): Promise<Loadable> {
+	return { position: (await page.ask('test.position', { channel })) as Position };
+}
+
 /** A component that loads the position of a channel, and nothing else. */
-function component(page: TestPage, channel: string) {
+function component(page: TestPage, name: string | (() => string)) {
+	const channel = typeof name === 'function' ? name : () => name;
 	const told: string[] = [];
 	let loads = 0;
 	const room = page.channel(channel, {
 		load: async () => {
 			loads += 1;
-			return (await page.ask('test.position', { channel })) as Position;
+			return await where(page, channel());
 		},
 		received: ({ data }) => told.push(data.text)
 	});
@@ -48,10 +57,10 @@ test('is subscribed when the state is loaded, and delivers what is behind it', a
 	const [read, gate] = [new Deferred<undefined>(), new Deferred<undefined>()];
 	const room = ada.channel('room:loaded', {
 		load: async () => {
-			const position = await ada.ask('test.position', { channel: 'room:loaded' });
+			const state = await where(ada, 'room:loaded');
 			read.resolve(undefined);
 			await gate.promise;
-			return position as Position;
+			return state;
 		}
 	});
 	const witness = ada.channel('room:loaded');
@@ -198,4 +207,102 @@ test('holds an account back until the state is loaded again', async () => {
 
 	await until(() => room.state === 'subscribed');
 	expect(ada.connection.status).toMatchObject({ recovery: { outcome: 'caught-up' } });
+});
+
+test('gives the component the state before what came meanwhile, and only if it is wanted', async () => {
+	const told: string[] = [];
+	const loads = new Loads();
+	const name = new SwitchedName('room:wanted-one');
+	const room = ada.channel(() => name.current, {
+		load: loads.load,
+		loaded: ({ position }) => told.push(`state ${position.offset}`),
+		received: ({ data }) => told.push(data.text)
+	});
+	const first = await loads.next();
+	flushSync(() => (name.current = 'room:wanted-two'));
+	const second = await loads.next();
+	const witness = ada.channel('room:wanted-two');
+	await bob.say('room:wanted-two', 'meanwhile');
+	await until(() => witness.publications.length === 1);
+
+	first.answer.resolve(at(5));
+	await settled();
+	expect(told).toEqual([]);
+	second.answer.resolve(at(0));
+	await until(() => room.state === 'subscribed');
+
+	expect(told).toEqual(['state 0', 'meanwhile']);
+});
+
+test('loads in a channel that it moves to while the connection is lost', async () => {
+	const name = new SwitchedName('room:moved-one');
+	const witness = ada.channel('room:moved-two');
+	const { room, loads } = component(ada, () => name.current);
+	await until(() => room.state === 'subscribed' && witness.state === 'subscribed');
+
+	await line.cut();
+	await until(() => room.state === 'subscribing');
+	flushSync(() => (name.current = 'room:moved-two'));
+	await line.mend();
+	ada.network.dispatchEvent(new Event('online'));
+	await until(() => room.state === 'subscribed');
+
+	expect(room.recovered).toBe(true);
+	expect(loads()).toBe(2);
+});
+
+test('says why a load fails, does not catch up for ever, and goes on trying', async () => {
+	vi.spyOn(console, 'warn').mockReturnValue();
+	const loads = new Loads();
+	const room = ada.channel('plain:problem', loads);
+	(await loads.next()).answer.resolve(at(0));
+	await until(() => room.state === 'subscribed');
+	expect(room.problem).toBeNull();
+
+	await line.cut();
+	await until(() => room.state === 'subscribing');
+	await line.mend();
+	ada.network.dispatchEvent(new Event('online'));
+	const { answer } = await loads.next();
+	await ada.ask('test.fail').catch((error: unknown) => answer.reject(error));
+	await until(() => room.problem !== null);
+
+	expect(room.problem).toEqual({ type: 'failed', code: 100, message: 'internal server error' });
+	expect(room.state).toBe('subscribing');
+	expect(ada.connection.status).toMatchObject({ recovery: { outcome: 'gap' } });
+	(await loads.next()).answer.resolve(at(0));
+	await until(() => room.state === 'subscribed');
+	expect(room.problem).toBeNull();
+});
+
+test('loads what was refused again on another connection, and not before', async () => {
+	vi.spyOn(console, 'warn').mockReturnValue();
+	const load = vi.fn(async () => {
+		await ada.ask('test.user', null, '0123456789abcdef');
+		return at(0);
+	});
+	const room = ada.channel('room:old', { load });
+	await until(() => room.problem?.type === 'changed');
+	expect(load).toHaveBeenCalledOnce();
+
+	load.mockImplementation(() => Promise.resolve(at(0)));
+	ada.connection.reconnect();
+	await until(() => room.state === 'subscribed');
+
+	expect(load).toHaveBeenCalledTimes(2);
+	expect(room.problem).toBeNull();
+});
+
+test('has no problem in another channel', async () => {
+	vi.spyOn(console, 'warn').mockReturnValue();
+	const loads = new Loads();
+	const name = new SwitchedName('room:problem-one');
+	const room = ada.channel(() => name.current, loads);
+	const { answer } = await loads.next();
+	answer.reject(new CallError('load', { type: 'denied' }, ''));
+	await until(() => room.problem !== null);
+
+	flushSync(() => (name.current = 'room:problem-two'));
+
+	expect(room.problem).toBeNull();
 });

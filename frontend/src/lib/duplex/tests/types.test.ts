@@ -1,6 +1,8 @@
 import { describe, expectTypeOf, test } from 'vitest';
-import type { Message, Room, SendError, Typing } from '../../contract/types';
+import type { Message, OpenedRoom, Room, SendError, Typing } from '../../contract/types';
 import { call, CallError, channel, type Failure, type Member, type Publication } from '..';
+
+const opened = () => call('chat.open', { room: 'lobby' });
 
 /** Checked by the type checker, and not run: there is no server. */
 const unrun = (check: () => unknown) => void check;
@@ -33,6 +35,8 @@ describe('a call', () => {
 		unrun(() => call('chat.open', { room: 'lobby', rooms: 'lobby' }));
 		// @ts-expect-error A field is missing.
 		unrun(() => call('chat.send', { room: 'lobby', text: 'hello' }));
+		// @ts-expect-error One of them takes something, and the other nothing.
+		unrun((name: 'chat.open' | 'chat.rooms' = 'chat.rooms') => call(name, null));
 		// @ts-expect-error A field has another type.
 		unrun(() => call('chat.earlier', { room: 'lobby', before: '5' }));
 	});
@@ -99,6 +103,28 @@ describe('a channel', () => {
 		);
 	});
 
+	test('gives what it loads to whoever takes it', () => {
+		unrun((room = 'lobby') =>
+			channel(() => `chat:${room}`, {
+				load: () => call('chat.open', { room }),
+				loaded: (opened) => expectTypeOf(opened).toEqualTypeOf<OpenedRoom>(),
+				received: ({ data }) => expectTypeOf(data).toEqualTypeOf<Message>()
+			})
+		);
+		unrun(() =>
+			channel('chat:lobby', {
+				received: ({ data }) => expectTypeOf(data).toEqualTypeOf<Message>(),
+				load: async (signal) => {
+					const { position } = await call('chat.open', { room: 'lobby' });
+					return { position, isLate: signal.aborted };
+				},
+				loaded: ({ isLate }) => expectTypeOf(isLate).toEqualTypeOf<boolean>()
+			})
+		);
+		// @ts-expect-error The state has no such field.
+		unrun(() => channel('chat:lobby', { load: opened, loaded: ({ title }) => void title }));
+	});
+
 	test('does not compile with a name of no kind, or other data', () => {
 		// @ts-expect-error There is no such kind.
 		unrun(() => channel('news:lobby'));
@@ -107,6 +133,6 @@ describe('a channel', () => {
 		// @ts-expect-error Other data.
 		unrun(() => channel('typing:lobby').publish({ typing: 'yes' }));
 		// @ts-expect-error Without a position it is not known what the state lacks.
-		unrun(() => channel('typing:lobby', { load: () => Promise.resolve() }));
+		unrun(() => channel('typing:lobby', { load: () => Promise.resolve({ typists: [] }) }));
 	});
 });

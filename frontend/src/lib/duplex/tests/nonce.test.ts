@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { newNonce } from './nonce';
+import { newNonce } from '../nonce';
 
 test('a nonce is a random UUID, and never the same', () => {
 	const nonces = Array.from({ length: 1000 }, newNonce);
