@@ -73,7 +73,10 @@ scenario('a_channel_that_has_changed_is_not_entered_and_the_page_says_why', asyn
 	const ada = await browser.chatter();
 	await ada.page.goto(new URL(`/chat/${newRoom()}`, server.url).href);
 	await ada.signIn('Ada');
-	await ada.page.getByText(/older than the server/).first().waitFor();
+	await ada.page
+		.getByText(/older than the server/)
+		.first()
+		.waitFor();
 	await notice(ada).waitFor();
 	ada.assertNoErrors();
 	await ada.close();

@@ -9,6 +9,7 @@ use actix_web::{
     http::StatusCode,
     web::{Json, JsonConfig},
 };
+use duplex_core::contract::read_json;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -29,7 +30,10 @@ impl<T: DeserializeOwned> FromRequest for Body<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let json = Json::<Box<RawValue>>::from_request(request, payload);
-        Box::pin(async move { Ok(Self(read(&json.await?)?)) })
+        Box::pin(async move {
+            let body = read_json(json.await?.get());
+            Ok(Self(body.map_err(|misfit| ApiError::invalid(misfit.to_string()))?))
+        })
     }
 }
 
@@ -52,20 +56,4 @@ fn refusal(error: &JsonPayloadError) -> ApiError {
         }
         _ => ApiError::new(StatusCode::BAD_REQUEST, "the body cannot be read"),
     }
-}
-
-fn read<T: DeserializeOwned>(json: &RawValue) -> Result<T, ApiError> {
-    let mut deserializer = serde_json::Deserializer::from_str(json.get());
-    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let (path, problem) = (error.path().to_string(), without_place(error.inner()));
-        // The root has no name; what is missing there is named by the problem.
-        ApiError::invalid(if path == "." { problem } else { format!("{path}: {problem}") })
-    })
-}
-
-/// Line and column mean nothing to somebody who has sent an object.
-fn without_place(error: &serde_json::Error) -> String {
-    let text = error.to_string();
-    let place = format!(" at line {} column {}", error.line(), error.column());
-    text.strip_suffix(&place).map_or_else(|| text.clone(), str::to_owned)
 }

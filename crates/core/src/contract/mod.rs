@@ -20,6 +20,7 @@ pub use self::{
     call::{Call, Failure},
     channel_kind::{ChannelKind, Terms},
     export::ExportError,
+    params::{Misfit, read_json},
     registry::{BadContract, CHANGED, Contract},
     safe_integer::{MAX_SAFE_INTEGER, SafeInteger, UnsafeInteger},
     vocabulary::Never,

@@ -1,18 +1,31 @@
-//! Reads what a page has sent into the type it has to be, and says which part does not fit.
+//! Reads what a client has sent into the type it has to be, and says which part does not fit.
 
 use serde::de::DeserializeOwned;
 
 use crate::{ErrorCode, Json, Rejection};
 
-/// Error 107 names the field that does not fit, for instance `author.name: missing field`.
-pub(super) fn read<T: DeserializeOwned>(data: &Json) -> Result<T, Rejection> {
-    let mut deserializer = serde_json::Deserializer::from_str(data.as_str());
+/// JSON that is not what was expected. The text names the field that does not fit, for instance
+/// `to[1].street: invalid type: integer `5`, expected a string`, and repeats no more than the beginning of what was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Misfit(String);
+
+/// Reads a JSON text, as the parameters of calls are read: for HTTP handlers that answer as well.
+///
+/// # Errors
+/// See [`Misfit`].
+pub fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, Misfit> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
         let (path, problem) = (shortened(error.path().to_string()), shortened(without_place(error.inner())));
         // The root has no name; what is missing there is named by the problem.
-        let message = if path == "." { problem } else { format!("{path}: {problem}") };
-        Rejection::new(ErrorCode::BAD_REQUEST.code, message)
+        Misfit(if path == "." { problem } else { format!("{path}: {problem}") })
     })
+}
+
+/// Error 107 for whatever does not fit.
+pub(super) fn read<T: DeserializeOwned>(data: &Json) -> Result<T, Rejection> {
+    read_json(data.as_str()).map_err(|Misfit(text)| Rejection::new(ErrorCode::BAD_REQUEST.code, text))
 }
 
 /// What the client has sent is in it, and need not be sent back as a whole.
