@@ -140,7 +140,7 @@ mod tests {
         };
         let json = serde_json::json!({
             "reason": "compiler-message",
-            "package_id": "path+file:///work/crates/app#duplex-app@0.1.0",
+            "package_id": "path+file:///srv/shop/crates/app#duplex-app@0.1.0",
             "message": { "message": message, "level": level, "spans": spans,
                          "rendered": format!("\u{1b}[31m{level}\u{1b}[0m: {message}\n") },
         });
@@ -164,14 +164,14 @@ mod tests {
             compiler_message("error", "mismatched types", 7),
             compiler_message("error", "aborting due to 1 previous error", 0),
         ]);
-        let problem = errors.into_problem(Path::new("/work"), "");
+        let problem = errors.into_problem(Path::new("/srv/shop"), "");
         assert_eq!(problem.title, "mismatched types");
         assert_eq!(problem.package.as_deref(), Some("duplex-app"));
         assert_eq!(problem.text, "error: mismatched types\n");
         let place = problem.place.unwrap();
         assert_eq!(
             (place.file.to_str(), place.line, place.column),
-            (Some("/work/crates/app/src/api.rs"), 7, 5)
+            (Some("/srv/shop/crates/app/src/api.rs"), 7, 5)
         );
     }
 

@@ -155,19 +155,19 @@ mod tests {
     use super::*;
 
     /// A round of svelte-check 4.7.8 with everything on, after a field was renamed.
-    const BROKEN: &str = r#"1795645277446 START "/work/frontend"
+    const BROKEN: &str = r#"1795645277446 START "/srv/shop/frontend"
 1795645277448 {"type":"ERROR","filename":"src/lib/use.ts","start":{"line":2,"character":16},"end":{"line":2,"character":20},"message":"Property 'text' does not exist on type 'Message'.","code":2339}
 1795645277448 {"type":"ERROR","filename":"src/lib/use.ts","start":{"line":6,"character":13},"end":{"line":6,"character":14},"message":"Type '(m: { id: number; nope: string; }) => void' is not assignable to type '(m: Message) => void'.\n  Types of parameters 'm' and 'm' are incompatible.\n    Property 'nope' is missing in type 'Message' but required in type '{ id: number; nope: string; }'.","code":2322}
 1795645277448 {"type":"WARNING","filename":"src/routes/Broken.svelte","start":{"line":9,"character":1},"end":{"line":9,"character":8},"message":"Unused CSS selector \".unused\"\nhttps://svelte.dev/e/css_unused_selector","code":"css_unused_selector","codeDescription":{"href":"https://svelte.dev/docs/svelte/compiler-warnings#css_unused_selector"},"source":"svelte"}
 1795645277448 {"type":"ERROR","filename":"src/routes/Broken.svelte","start":{"line":6,"character":22},"end":{"line":6,"character":26},"message":"Property 'text' does not exist on type 'Message'.","code":2339,"source":"ts"}
 1795645277448 COMPLETED 497 FILES 3 ERRORS 1 WARNINGS 2 FILES_WITH_PROBLEMS"#;
 
-    const CLEAN: &str = r#"1795645078993 START "/work/frontend"
+    const CLEAN: &str = r#"1795645078993 START "/srv/shop/frontend"
 1795645078994 COMPLETED 494 FILES 0 ERRORS 0 WARNINGS 0 FILES_WITH_PROBLEMS"#;
 
     /// What is said when the file that the settings extend is not there yet.
-    const WITHOUT_SETTINGS: &str = r#"1795645305157 START "/work/frontend"
-1795645305157 {"type":"ERROR","filename":"tsconfig.json","start":{"line":0,"character":0},"end":{"line":0,"character":0},"message":"Cannot read file '/work/frontend/.svelte-kit/tsconfig.json'.","code":5083}
+    const WITHOUT_SETTINGS: &str = r#"1795645305157 START "/srv/shop/frontend"
+1795645305157 {"type":"ERROR","filename":"tsconfig.json","start":{"line":0,"character":0},"end":{"line":0,"character":0},"message":"Cannot read file '/srv/shop/frontend/.svelte-kit/tsconfig.json'.","code":5083}
 1795645305157 COMPLETED 1 FILES 1 ERRORS 0 WARNINGS 1 FILES_WITH_PROBLEMS"#;
 
     fn read(lines: &str) -> Vec<Said> {

@@ -44,13 +44,13 @@ esac
 
 const WRITES: &str = "echo 'the application says hello'; echo \"wrote $2/types.ts\"";
 
-const BROKEN_ROUND: &str = r#"1795645277446 START "/work/frontend"
+const BROKEN_ROUND: &str = r#"1795645277446 START "/srv/shop/frontend"
 1795645277448 {"type":"ERROR","filename":"src/use.ts","start":{"line":2,"character":16},"end":{"line":2,"character":20},"message":"Property 'text' does not exist on type 'Message'.","code":2339}
 1795645277448 {"type":"ERROR","filename":"src/removed.ts","start":{"line":2,"character":16},"end":{"line":2,"character":20},"message":"Property 'text' does not exist on type 'Message'.","code":2339}
 1795645277448 COMPLETED 497 FILES 2 ERRORS 0 WARNINGS 2 FILES_WITH_PROBLEMS
 "#;
 
-const CLEAN_ROUND: &str = r#"1795645078993 START "/work/frontend"
+const CLEAN_ROUND: &str = r#"1795645078993 START "/srv/shop/frontend"
 1795645078994 COMPLETED 494 FILES 0 ERRORS 0 WARNINGS 0 FILES_WITH_PROBLEMS
 "#;
 
