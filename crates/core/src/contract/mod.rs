@@ -1,6 +1,7 @@
 //! What pages and the server say to each other, written down once. A [`Contract`] registers calls and kinds of channels
 //! by their Rust types; it answers for them in the hooks, and writes the same types down in TypeScript.
 
+mod bad_contract;
 mod call;
 mod channel_kind;
 mod export;
@@ -17,11 +18,12 @@ mod typescript;
 mod vocabulary;
 
 pub use self::{
+    bad_contract::BadContract,
     call::{Call, Failure},
     channel_kind::{ChannelKind, Terms},
     export::ExportError,
     params::{Misfit, read_json},
-    registry::{BadContract, CHANGED, Contract},
+    registry::{CHANGED, Contract},
     safe_integer::{MAX_SAFE_INTEGER, SafeInteger, UnsafeInteger},
     vocabulary::Never,
 };

@@ -10,12 +10,11 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Call, ChannelKind,
+    BadContract, Call, ChannelKind,
     call::{self, Answer},
     channel_kind::{self, Publish, Subscribe, name_in},
     fingerprint::{self, Fingerprint},
-    reasons::Unclear,
-    typescript::{Declarations, TypeProblem},
+    typescript::Declarations,
 };
 use crate::{
     Calling, Connected, ErrorCode, Grant, Json, Namespace, Namespaces, Publishing, Rejection, Socket,
@@ -110,59 +109,6 @@ pub(super) struct KindTypes {
     pub(super) info: String,
 }
 
-/// A contract that cannot be kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadContract {
-    /// Two calls, or two kinds of channels, have this name.
-    #[error("the contract has {0} twice")]
-    Twice(String),
-    /// A name has characters that mean something else, or none.
-    #[error("{0:?} cannot be the name of a call or a namespace: use letters, digits, '.', '_' and '-'")]
-    BadName(String),
-    /// Two Rust types have the same name in TypeScript.
-    #[error(
-        "{first} and {second} are both called {name} in TypeScript: rename one, or say #[ts(rename = \"…\")]"
-    )]
-    NameTaken {
-        /// The name.
-        name: String,
-        /// One type, as Rust names it.
-        first: String,
-        /// The other.
-        second: String,
-    },
-    /// TypeScript has no such name for a type, or the contract's file uses it already.
-    #[error("{0} cannot be called {1:?} in TypeScript: say #[ts(rename = \"…\")]")]
-    BadTypeName(String, String),
-    /// A type has an integer of 64 or more bits, which JavaScript would round, or one of the machine's size.
-    #[error("{0} has an integer that JavaScript cannot hold: use SafeInteger, or one of at most 32 bits")]
-    LargeInteger(String),
-    /// Pages could not tell what the error of a call is.
-    #[error("{0} cannot be the error of a call: make it an enum with #[serde(tag = \"type\")], or Never")]
-    UntaggedError(String),
-    /// An error of a call has a `type` that means something else to pages.
-    #[error("{0} has the type {1:?}, which pages know as a failure of another kind: choose another name")]
-    TakenError(String, String),
-    /// A type cannot be written down; the text is what ts-rs says.
-    #[error("the types of the contract cannot be written down: {0}")]
-    Unspellable(String),
-}
-
-impl From<TypeProblem> for BadContract {
-    fn from(problem: TypeProblem) -> Self {
-        match problem {
-            TypeProblem::NameTaken { name, types: [first, second] } => {
-                Self::NameTaken { name, first: first.to_owned(), second: second.to_owned() }
-            }
-            TypeProblem::BadName { name, rust } => Self::BadTypeName(rust.to_owned(), name),
-            TypeProblem::LargeInteger(rust) => Self::LargeInteger(rust.to_owned()),
-            TypeProblem::Error { name, problem: Unclear::Untagged } => Self::UntaggedError(name),
-            TypeProblem::Error { name, problem: Unclear::Taken(tag) } => Self::TakenError(name, tag),
-        }
-    }
-}
-
 impl<A> Default for Contract<A> {
     fn default() -> Self {
         Self { calls: BTreeMap::new(), kinds: BTreeMap::new(), twice: Vec::new() }
@@ -225,7 +171,7 @@ impl<A: Send + Sync + 'static> Contract<A> {
         }));
         match spelt {
             Ok(None) => Ok(()),
-            Ok(Some(problem)) => Err(problem.into()),
+            Ok(Some(problem)) => Err(problem),
             Err(panic) => Err(BadContract::Unspellable(panic_text(&*panic))),
         }
     }

@@ -9,7 +9,7 @@ use std::{
 use ts_rs::{Config, TS, TypeVisitor};
 
 use super::{
-    layout,
+    BadContract, layout,
     parts::without_comments,
     reasons::{self, Unclear},
 };
@@ -21,7 +21,7 @@ pub(super) struct Declarations {
     visited: HashSet<TypeId>,
     /// What is being looked at, to be named if something is wrong with it.
     within: &'static str,
-    problem: Option<TypeProblem>,
+    problem: Option<BadContract>,
 }
 
 struct Declaration {
@@ -30,19 +30,6 @@ struct Declaration {
     text: String,
     /// The type's name in Rust.
     rust: &'static str,
-}
-
-/// What is wrong with a type, which is told by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum TypeProblem {
-    /// These two have the same name in TypeScript.
-    NameTaken { name: String, types: [&'static str; 2] },
-    /// TypeScript has no such name for a type, or something else of it.
-    BadName { name: String, rust: &'static str },
-    /// It has an integer that JavaScript cannot hold.
-    LargeInteger(&'static str),
-    /// As the error of a call it could not be told from others.
-    Error { name: String, problem: Unclear },
 }
 
 /// Stands for every integer that may have more than 53 bits, and is no type in TypeScript, so that it can be found.
@@ -68,7 +55,7 @@ impl Declarations {
         self.visit::<T>();
         let name = T::name(&self.config);
         if name.contains(LARGE_INTEGER) {
-            self.complain(TypeProblem::LargeInteger(type_name::<T>()));
+            self.complain(BadContract::LargeInteger(type_name::<T>().to_owned()));
         }
         name
     }
@@ -78,14 +65,16 @@ impl Declarations {
         let name = self.add::<T>();
         let declared =
             |name: &str| self.types.get(name).map(|declaration| without_comments(&declaration.text));
-        if let Err(problem) = reasons::check(&without_comments(&T::inline(&self.config)), declared) {
-            self.complain(TypeProblem::Error { name: name.clone(), problem });
+        match reasons::check(&without_comments(&T::inline(&self.config)), declared) {
+            Ok(()) => {}
+            Err(Unclear::Untagged) => self.complain(BadContract::UntaggedError(name.clone())),
+            Err(Unclear::Taken(tag)) => self.complain(BadContract::TakenError(name.clone(), tag)),
         }
         name
     }
 
     /// What is wrong with the types, if anything is.
-    pub(super) fn problem(&self) -> Option<&TypeProblem> {
+    pub(super) fn problem(&self) -> Option<&BadContract> {
         self.problem.as_ref()
     }
 
@@ -106,15 +95,15 @@ impl Declarations {
     fn declare<T: TS + 'static + ?Sized>(&mut self) {
         let (name, text, rust) = (T::ident(&self.config), T::decl(&self.config), type_name::<T>());
         if !layout::is_identifier(&name) || TAKEN_NAMES.contains(&name.as_str()) {
-            self.complain(TypeProblem::BadName { name: name.clone(), rust });
+            self.complain(BadContract::BadTypeName(rust.to_owned(), name.clone()));
         }
         if text.contains(LARGE_INTEGER) {
-            self.complain(TypeProblem::LargeInteger(rust));
+            self.complain(BadContract::LargeInteger(rust.to_owned()));
         }
         match self.types.get(&name) {
             Some(known) if known.text != text => {
-                let types = [known.rust, rust];
-                self.complain(TypeProblem::NameTaken { name, types });
+                let (first, second) = (known.rust.to_owned(), rust.to_owned());
+                self.complain(BadContract::NameTaken { name, first, second });
             }
             Some(_) => {}
             None => drop(self.types.insert(name, Declaration { documentation: T::docs(), text, rust })),
@@ -122,7 +111,7 @@ impl Declarations {
     }
 
     /// The first problem is as good as any.
-    fn complain(&mut self, problem: TypeProblem) {
+    fn complain(&mut self, problem: BadContract) {
         self.problem.get_or_insert(problem);
     }
 }
@@ -134,7 +123,7 @@ impl TypeVisitor for Declarations {
             return;
         }
         if is_word_sized::<T>() {
-            self.complain(TypeProblem::LargeInteger(self.within));
+            self.complain(BadContract::LargeInteger(self.within.to_owned()));
         }
         // Only types that are derived have a declaration. The others, such as `Vec`, are spelt out where they are used,
         // and made of their generics alone.

@@ -1,12 +1,11 @@
 import type { Message, OpenedRoom } from '$lib/contract/types';
-import { call, CallError, channel, type Channel, type Reason } from '$lib/duplex';
+import { call, CallError, channel, failureOf, type Channel, type Reason } from '$lib/duplex';
 import { untrack } from 'svelte';
 import type { Chat } from './chat.svelte';
 import { Composer } from './composer.svelte';
 import { News } from './news.svelte';
 import { people, type Person } from './people';
 import { Reader } from './reader.svelte';
-import { failureOf } from './refusal';
 import { RoomTyping } from './room-typing.svelte';
 import { rows, type Row } from './rows';
 import { Timeline } from './timeline.svelte';

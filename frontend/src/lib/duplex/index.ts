@@ -6,6 +6,7 @@ export { connection } from './page';
 export { describe } from './describe';
 export { newNonce } from './nonce';
 export { Optimistic } from './optimistic.svelte';
+export { failureOf } from './reason';
 export type {
 	CallName,
 	ChannelName,

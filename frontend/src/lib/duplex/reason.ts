@@ -19,7 +19,7 @@ const UNKNOWN_CALL = 104;
 const MALFORMED = 107;
 /** The message is the JSON text of the call's own error. */
 const REFUSED = 400;
-/** The server's build has other types for the call. */
+/** The server's build has other types for the call or the channel. */
 const OTHER_TYPES = 409;
 
 const UNREACHABLE: readonly number[] = [
@@ -62,6 +62,15 @@ export function reasonOf(error: SdkError): Failure | Refused {
 		case MALFORMED:
 			return { type: 'malformed', message };
 		case UNKNOWN_CALL:
+			return { type: 'changed' };
+		default:
+			return failureOf(error);
+	}
+}
+
+/** What it means that the server does not let a page into a channel: the same as of a call that fails for that reason. */
+export function failureOf({ code, message }: SdkError): Failure {
+	switch (code) {
 		case OTHER_TYPES:
 			return { type: 'changed' };
 		case UNAUTHORIZED:

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { failureOf } from './refusal';
+import { failureOf } from '../reason';
 
 test.each([
 	[101, { type: 'signed_out' }],
