@@ -46,6 +46,7 @@ mod deadline;
 mod descriptors;
 mod ended;
 mod environment;
+pub mod handover;
 mod hooks;
 mod hub;
 mod identity;

@@ -13,6 +13,7 @@ use std::{
     future::{Future, poll_fn, ready},
     io,
     net::TcpListener,
+    path::PathBuf,
     pin::Pin,
     rc::Rc,
     task::Poll,
@@ -42,7 +43,11 @@ pub use self::{
     route::{centrifuge_socket, raw_socket},
     takeover::{TakenSocket, Takeover},
 };
-use crate::{Hooks, Hub, HubStartError, Settings, hub::Unstarted};
+use crate::{
+    Hooks, Hub, HubStartError, Settings,
+    handover::{Predecessor, Successors},
+    hub::Unstarted,
+};
 
 /// A peer that acknowledges nothing for this long is gone, whatever its state says.
 #[cfg(target_os = "linux")]
@@ -77,6 +82,9 @@ pub struct Server {
     hub_is_known: Cell<bool>,
     stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
     ready: Box<dyn FnOnce() + Send>,
+    predecessor: Option<Predecessor>,
+    successors: Option<Successors>,
+    state_file: Option<PathBuf>,
 }
 
 /// The server could not start, or ended badly.
@@ -133,6 +141,9 @@ impl Server {
             hub_is_known: Cell::new(false),
             stop: Box::pin(drain::signalled()),
             ready: Box::new(|| ()),
+            predecessor: None,
+            successors: None,
+            state_file: None,
         })
     }
 
@@ -171,6 +182,27 @@ impl Server {
     /// Calls a function when the server accepts connections.
     pub fn on_ready(mut self, ready: impl FnOnce() + Send + 'static) -> Self {
         self.ready = Box::new(ready);
+        self
+    }
+
+    /// Takes over from another process when everything here is ready to serve: its listening sockets, its hub's state and
+    /// its open sockets. If that fails, [`run`](Self::run) does, and the other process goes on.
+    pub fn take_over(mut self, from: Predecessor) -> Self {
+        self.predecessor = Some(from);
+        self
+    }
+
+    /// Lets another process take over from this one: [`run`](Self::run) returns when everything is handed over and the last
+    /// request answered.
+    pub fn hand_over_to(mut self, successors: Successors) -> Self {
+        self.successors = Some(successors);
+        self
+    }
+
+    /// Keeps the hub's streams in a file from a graceful stop to the next start, which consumes it: so that clients
+    /// recover what they missed meanwhile, and no crash brings back an old state.
+    pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.state_file = Some(path.into());
         self
     }
 
