@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::findings::Findings;
 use crate::install::{Installation, install};
 use crate::listen::Listeners;
 use crate::settings::{Flags, Settings};
-use crate::state::{Action, Event, Run, State, Status, Timer, Tone};
+use crate::state::{Action, Ending, Event, Run, State, Status, Timer, Tone};
 use crate::svelte_check::SvelteCheck;
 use crate::task::{StopSignal, Task};
 use crate::terminal::Terminal;
@@ -169,7 +170,9 @@ impl Supervisor {
                 Action::Install => self.install(),
                 Action::StartVite(run) => self.start_vite(run)?,
                 Action::Build(run) => self.build(run),
-                Action::StartWorker(run, program) => self.start_worker(run, program),
+                Action::StartWorker(run, program, predecessor) => {
+                    self.start_worker(run, program, predecessor);
+                }
                 Action::Retire(run) => self.tell(run, &ToWorker::Retire),
                 Action::Kill(run) => drop(self.workers.remove(&run)),
                 Action::CheckTypes(run) => self.check_types(run),
@@ -257,22 +260,39 @@ impl Supervisor {
         }
     }
 
-    fn start_worker(&mut self, run: Run, program: Arc<Executable>) {
-        let front_end = *self.front_end_address.borrow();
-        let serve = Serve { host: self.listeners.host().to_owned(), port: self.listeners.port(), front_end };
+    fn start_worker(&mut self, run: Run, program: Arc<Executable>, predecessor: Option<Run>) {
+        let launched = self.launch(run, program, predecessor);
+        if let Err(error) = launched {
+            let ending = Ending { orderly: false, how: format!("{error:#}") };
+            self.send_later(Event::WorkerEnded(run, ending));
+        }
+    }
+
+    fn launch(&mut self, run: Run, program: Arc<Executable>, predecessor: Option<Run>) -> anyhow::Result<()> {
+        let predecessor = predecessor.and_then(|run| self.workers.get_mut(&run));
+        let (near, far) = predecessor.is_some().then(UnixStream::pair).transpose()?.unzip();
+        let serve = Serve {
+            host: self.listeners.host().to_owned(),
+            port: self.listeners.port(),
+            front_end: *self.front_end_address.borrow(),
+            takes_over: near.is_some(),
+        };
         let launch = Launch {
             run,
             program,
             root: &self.settings.root,
             serve,
             listeners: self.listeners.sockets(),
+            predecessor: near,
             front_end: self.front_end_address.subscribe(),
             events: self.events.clone(),
         };
-        match launch.start() {
-            Ok(worker) => drop(self.workers.insert(run, worker)),
-            Err(error) => self.send_later(Event::WorkerEnded(run, format!("{error:#}"))),
+        let worker = launch.start()?;
+        if let (Some(predecessor), Some(line)) = (predecessor, far) {
+            predecessor.hand_over_to(&line);
         }
+        self.workers.insert(run, worker);
+        Ok(())
     }
 
     fn tell(&mut self, run: Run, message: &ToWorker) {

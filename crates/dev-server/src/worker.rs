@@ -2,8 +2,9 @@
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -11,11 +12,11 @@ use duplex_core::supervision::{Line, Received, Serve, ToSupervisor, ToWorker};
 use rustix::process::Pid;
 use tokio::process::{Child, Command};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::executable::Executable;
 use crate::guarded::end_group;
-use crate::state::{Event, Run};
+use crate::state::{Ending, Event, Run};
 use crate::task::{StopSignal, Task};
 use crate::tunnel;
 
@@ -26,6 +27,8 @@ pub(crate) struct Launch<'a> {
     pub(crate) root: &'a Path,
     pub(crate) serve: Serve,
     pub(crate) listeners: &'a [TcpListener],
+    /// The line to the worker that serves, if the new one is to take over from it.
+    pub(crate) predecessor: Option<UnixStream>,
     /// Where the front-end server is, for the sockets that the worker hands back.
     pub(crate) front_end: watch::Receiver<SocketAddr>,
     pub(crate) events: mpsc::Sender<Event>,
@@ -49,8 +52,10 @@ impl Launch<'_> {
             command.spawn().with_context(|| format!("cannot start {}", self.program.path().display()))?;
         // The command holds this process's copy of the worker's end; the line ends with the worker only without it.
         drop(command);
-        let listeners: Vec<_> = self.listeners.iter().map(|listener| listener.as_fd()).collect();
-        line.send(&ToWorker::Serve(self.serve), &listeners)?;
+        let listeners = self.listeners.iter().map(|listener| listener.as_fd());
+        let descriptors: Vec<_> = listeners.chain(self.predecessor.iter().map(|line| line.as_fd())).collect();
+        line.send(&ToWorker::Serve(self.serve), &descriptors)?;
+        let (everything_heard, heard) = oneshot::channel();
         let ear = Ear {
             run: self.run,
             process: child.id().unwrap_or_default(),
@@ -58,13 +63,16 @@ impl Launch<'_> {
             front_end: self.front_end,
             events: self.events.clone(),
             runtime: Handle::current(),
+            _everything_heard: everything_heard,
         };
         std::thread::Builder::new().name("worker-line".to_owned()).spawn(move || ear.listen())?;
         let (run, program, events) = (self.run, self.program, self.events);
         let task = Task::spawn(async move |stop: StopSignal| {
-            let how = watch_over(child, stop).await;
+            let ending = watch_over(child, stop).await;
             drop(program);
-            let _ = events.send(Event::WorkerEnded(run, how)).await;
+            // Its last words come before the news of its end.
+            let _ = heard.await;
+            let _ = events.send(Event::WorkerEnded(run, ending)).await;
         });
         Ok(Worker { line, task, serves: false })
     }
@@ -74,6 +82,11 @@ impl Worker {
     /// Says something to it. If that fails the worker is dying or stuck, and its end or a timer tells about that.
     pub(crate) fn tell(&mut self, message: &ToWorker) {
         let _ = self.line.send(message, &[]);
+    }
+
+    /// Has it hand over to the worker at the other end of the line. If it cannot be told, that end notices.
+    pub(crate) fn hand_over_to(&mut self, successor: &UnixStream) {
+        let _ = self.line.send(&ToWorker::HandOver, &[successor.as_fd()]);
     }
 
     /// Notes that it accepts connections.
@@ -92,7 +105,7 @@ impl Worker {
     }
 }
 
-async fn watch_over(mut child: Child, mut stop: StopSignal) -> String {
+async fn watch_over(mut child: Child, mut stop: StopSignal) -> Ending {
     let group = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
     let status = tokio::select! {
         status = child.wait() => status,
@@ -104,7 +117,9 @@ async fn watch_over(mut child: Child, mut stop: StopSignal) -> String {
     if let Some(group) = group {
         end_group(group);
     }
-    status.map_or_else(|error| error.to_string(), |status| status.to_string())
+    let orderly = status.as_ref().is_ok_and(ExitStatus::success);
+    let how = status.map_or_else(|error| error.to_string(), |status| status.to_string());
+    Ending { orderly, how }
 }
 
 /// The receiving end, in a thread of its own.
@@ -115,6 +130,7 @@ struct Ear {
     front_end: watch::Receiver<SocketAddr>,
     events: mpsc::Sender<Event>,
     runtime: Handle,
+    _everything_heard: oneshot::Sender<()>,
 }
 
 impl Ear {
@@ -130,6 +146,9 @@ impl Ear {
         match message {
             ToSupervisor::Ready => {
                 let _ = self.events.blocking_send(Event::WorkerReady(self.run, self.process));
+            }
+            ToSupervisor::NotTakenOver { why } => {
+                let _ = self.events.blocking_send(Event::NotTakenOver(self.run, why));
             }
             ToSupervisor::Tunnel { replay } => {
                 if let Some(socket) = descriptors.pop() {

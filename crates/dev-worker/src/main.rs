@@ -1,8 +1,10 @@
 //! The development server's worker: the application, with a proxy to Vite behind its routes. Production has the same
 //! application with built assets behind it; that fallback is the only difference. `dev-server` builds it, starts it
-//! and replaces it; before that, it has it write the types of its calls and channels into the front end.
+//! and replaces it, and open sockets move from one worker to the next; before that, it has it write the types of its
+//! calls and channels into the front end.
 
 mod orders;
+mod predecessor;
 mod proxy;
 mod secret;
 mod supervisor;
@@ -49,14 +51,18 @@ async fn run(orders: Orders) -> anyhow::Result<()> {
     env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or(LOG)).init();
     secret::provide(&mut environment, Path::new(".session-secret"))?;
     raise_descriptor_limit();
-    let Orders { listeners, front_end, stop, supervisor } = orders;
+    let Orders { listeners, predecessor, successors, front_end, stop, supervisor } = orders;
     let proxy = Proxy::new(front_end, supervisor.clone());
     let settings = Settings::from_environment(&environment).local(&environment);
     let ready = supervisor.clone();
     let server = Server::new(settings, listeners)?.stop_on(stop).on_ready(move || ready.say_ready());
-    duplex_app::serve(server, &environment, move || proxy.route()).await?;
+    let server = predecessor::succeed(server.hand_over_to(successors), predecessor);
+    let served = duplex_app::serve(server, &environment, move || proxy.route()).await.map_err(Into::into);
+    if let Some(why) = served.as_ref().err().and_then(predecessor::why_not_taken_over) {
+        supervisor.say_not_taken_over(why);
+    }
     supervisor.finish();
-    Ok(())
+    served
 }
 
 /// Starting and stopping is the supervisor's to tell.

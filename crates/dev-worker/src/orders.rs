@@ -3,10 +3,13 @@
 
 use std::future::Future;
 use std::net::{SocketAddr, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 
 use anyhow::Context as _;
 use duplex_core::Stop;
+use duplex_core::handover::{SuccessorSender, Successors};
 use duplex_core::supervision::{Line, Received, ToWorker};
 use rustix::process::Signal;
 use tokio::sync::{oneshot, watch};
@@ -19,6 +22,10 @@ const NOT_BY_HAND: &str = "this program is started by the development server: ca
 pub(crate) struct Orders {
     /// The sockets to serve on.
     pub(crate) listeners: Vec<TcpListener>,
+    /// The line to the worker that serves now, if there is one.
+    pub(crate) predecessor: Option<UnixStream>,
+    /// The workers that are started in this one's place.
+    pub(crate) successors: Successors,
     /// Where Vite listens.
     pub(crate) front_end: watch::Receiver<SocketAddr>,
     /// Resolves when the worker is to stop.
@@ -32,18 +39,20 @@ impl Orders {
     pub(crate) fn receive() -> anyhow::Result<Self> {
         let mut line = Line::from_stdin().context(NOT_BY_HAND)?;
         let first = line.receive().context(NOT_BY_HAND)?.context("the supervisor is gone")?;
-        let Received { message: ToWorker::Serve(serve), descriptors } = first else {
+        let Received { message: ToWorker::Serve(serve), mut descriptors } = first else {
             anyhow::bail!("the supervisor gave other orders before the one to serve");
         };
+        let predecessor = descriptors.pop_if(|_| serve.takes_over).map(UnixStream::from);
         let listeners = descriptors.into_iter().map(TcpListener::from).collect();
         let supervisor = Supervisor::start(line.try_clone()?)?;
         let (stop, stopped) = oneshot::channel();
         let (front_end_sender, front_end) = watch::channel(serve.front_end);
-        let ear = Ear { line, stop: Some(stop), front_end: front_end_sender };
+        let (successor_sender, successors) = Successors::channel();
+        let ear = Ear { line, stop: Some(stop), front_end: front_end_sender, successors: successor_sender };
         std::thread::Builder::new().name("orders".to_owned()).spawn(move || ear.listen())?;
         // The ear keeps its end for as long as the process lives.
         let stop = Box::pin(async move { stopped.await.unwrap_or(Stop::Shutdown) });
-        Ok(Self { listeners, front_end, stop, supervisor })
+        Ok(Self { listeners, predecessor, successors, front_end, stop, supervisor })
     }
 }
 
@@ -51,20 +60,25 @@ struct Ear {
     line: Line,
     stop: Option<oneshot::Sender<Stop>>,
     front_end: watch::Sender<SocketAddr>,
+    successors: SuccessorSender,
 }
 
 impl Ear {
     fn listen(mut self) {
         while let Ok(Some(received)) = self.line.receive() {
-            self.obey(received.message);
+            self.obey(received);
         }
         end_at_once();
     }
 
-    fn obey(&mut self, message: ToWorker) {
+    fn obey(&mut self, Received { message, descriptors }: Received<ToWorker>) {
         let stop = match message {
             ToWorker::FrontEnd { address } => {
                 self.front_end.send_replace(address);
+                return;
+            }
+            ToWorker::HandOver => {
+                self.hand_over(descriptors);
                 return;
             }
             ToWorker::Retire => Stop::Restart,
@@ -74,6 +88,12 @@ impl Ear {
         };
         if let Some(sender) = self.stop.take() {
             let _ = sender.send(stop);
+        }
+    }
+
+    fn hand_over(&self, mut descriptors: Vec<OwnedFd>) {
+        if let Some(line) = descriptors.pop() {
+            self.successors.offer(line.into());
         }
     }
 }

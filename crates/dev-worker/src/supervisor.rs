@@ -21,6 +21,9 @@ pub(crate) struct Supervisor {
 
 enum Outgoing {
     Ready,
+    NotTakenOver {
+        why: String,
+    },
     Tunnel {
         client: TcpStream,
         replay: Vec<u8>,
@@ -44,6 +47,11 @@ impl Supervisor {
         let _ = self.outgoing.try_send(Outgoing::Ready);
     }
 
+    /// Says that this worker could not take over from the one that serves, and therefore ends.
+    pub(crate) fn say_not_taken_over(&self, why: String) {
+        let _ = self.outgoing.try_send(Outgoing::NotTakenOver { why });
+    }
+
     /// Hands a socket over, to be joined to Vite.
     pub(crate) fn hand_over(&self, client: TcpStream, replay: Vec<u8>) {
         if self.outgoing.try_send(Outgoing::Tunnel { client, replay }).is_err() {
@@ -64,6 +72,7 @@ fn speak(mut line: Line, messages: &Receiver<Outgoing>) -> Result<(), LineError>
     for message in messages {
         match message {
             Outgoing::Ready => line.send(&ToSupervisor::Ready, &[])?,
+            Outgoing::NotTakenOver { why } => line.send(&ToSupervisor::NotTakenOver { why }, &[])?,
             Outgoing::Tunnel { client, replay } => tunnel(&mut line, &client, replay)?,
             Outgoing::Finish(finished) => drop(finished.try_send(())),
         }

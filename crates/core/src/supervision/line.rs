@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 /// both are far below this.
 pub const MAX_MESSAGE: usize = 1024 * 1024;
 
-/// The most descriptors one message can carry: a listening socket per address, with room to spare.
+/// The most descriptors one message can carry: a listening socket per address and a line, with room to spare.
 pub const MAX_DESCRIPTORS: usize = 16;
 
 /// Length of the body (u32, big endian) and number of descriptors (u8).
@@ -241,7 +241,7 @@ mod tests {
 
     fn serve() -> ToWorker {
         let front_end = SocketAddr::from((Ipv4Addr::LOCALHOST, 5173));
-        ToWorker::Serve(Serve { host: "localhost".into(), port: 3004, front_end })
+        ToWorker::Serve(Serve { host: "localhost".into(), port: 3004, front_end, takes_over: false })
     }
 
     #[test]

@@ -10,12 +10,16 @@ use serde::{Deserialize, Serialize};
 pub enum ToWorker {
     /// Serve on the listening sockets that come with this message. Always the first message.
     Serve(Serve),
+    /// A newer worker is being started. The descriptor that comes with this message is a line to it: hand the open
+    /// sockets over when it asks for them, and exit when everything is handed over.
+    HandOver,
     /// The front-end server has moved to another address.
     FrontEnd {
         /// Where it listens now.
         address: SocketAddr,
     },
-    /// A newer worker accepts connections now: close sockets so that they come back, finish requests, exit.
+    /// A newer worker accepts connections now. Whoever has handed everything over need not be told; the others close
+    /// sockets so that they come back, finish requests, exit.
     Retire,
     /// The run is over: close sockets for good, finish requests, exit.
     Stop,
@@ -30,6 +34,9 @@ pub struct Serve {
     pub port: u16,
     /// Where the front-end server listens.
     pub front_end: SocketAddr,
+    /// Whether the last descriptor is no listening socket but a line to the worker that serves now, whose open sockets
+    /// move here.
+    pub takes_over: bool,
 }
 
 /// What the worker tells the supervisor.
@@ -38,6 +45,11 @@ pub struct Serve {
 pub enum ToSupervisor {
     /// The worker accepts connections.
     Ready,
+    /// The worker that serves could not hand over, so this one ends; one that does not ask for that would serve.
+    NotTakenOver {
+        /// What went wrong.
+        why: String,
+    },
     /// Join the client's socket that comes with this message to the front-end server, and keep both joined for as
     /// long as they live, whatever happens to this worker.
     Tunnel {

@@ -36,8 +36,10 @@ pub(crate) enum Event {
     BuildEnded(Run, Outcome),
     /// The worker accepts connections.
     WorkerReady(Run, u32),
-    /// The worker is gone, or could not be started.
-    WorkerEnded(Run, String),
+    /// The worker that serves could not hand over to this one, which therefore ends.
+    NotTakenOver(Run, String),
+    /// The worker is gone, or could not be started. It has said everything that it had to say.
+    WorkerEnded(Run, Ending),
     /// The front end was checked against the types, and this was found.
     TypesChecked(Run, Findings),
     /// The type check ended without having been asked to.
@@ -46,6 +48,15 @@ pub(crate) enum Event {
     TypeCheckMissing(Run),
     /// A time asked for has come.
     Due(Timer),
+}
+
+/// How a worker ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Ending {
+    /// Whether it ended in order, as one does that has handed everything over.
+    pub(crate) orderly: bool,
+    /// In words.
+    pub(crate) how: String,
 }
 
 /// What a time was asked for.
@@ -70,8 +81,8 @@ pub(crate) enum Action {
     StartVite(Run),
     /// Stop a build that is under way, build, and write the front end's types.
     Build(Run),
-    /// Start a worker.
-    StartWorker(Run, Arc<Executable>),
+    /// Start a worker. The one named last, which serves, is to hand its open sockets over to it.
+    StartWorker(Run, Arc<Executable>, Option<Run>),
     /// Tell a worker that a newer one serves.
     Retire(Run),
     /// End a worker at once.

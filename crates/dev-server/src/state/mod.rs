@@ -2,8 +2,9 @@
 //! touches a process, a file or a clock.
 //!
 //! The rules: what is served is always the last program that became ready; the next one is started only when no build
-//! is under way, so that it is made from the latest sources, and only after it has written the front end's types; a
-//! problem stays on the pages until the latest sources are being served.
+//! is under way, so that it is made from the latest sources, and only after it has written the front end's types; it
+//! takes the open sockets over, unless that has just failed; a problem stays on the pages until the latest sources are
+//! being served.
 
 mod backoff;
 mod event;
@@ -23,7 +24,7 @@ use crate::state::type_check::TypeCheck;
 use crate::terminal::seconds;
 use crate::watch::Changes;
 
-pub(crate) use event::{Action, Event, Run, Timer, Tone};
+pub(crate) use event::{Action, Ending, Event, Run, Timer, Tone};
 pub(crate) use status::{Status, Step, StepState};
 
 /// How long a worker may take from its start until it accepts connections.
@@ -51,7 +52,12 @@ pub(crate) struct State {
     program: Option<Arc<Executable>>,
     /// Why a worker is to be started as soon as possible.
     wanted: Option<Reason>,
+    /// The last worker could not take the open sockets over, so the next one is to leave them alone.
+    sockets_stay: bool,
     starting: Option<Worker>,
+    /// The worker that was overtaken before it was ready, until it has ended. It may be taking over, and whoever serves
+    /// hands over to one at a time.
+    overtaken: Option<Run>,
     serving: Option<Worker>,
     worker_backoff: Backoff,
     type_check: TypeCheck,
@@ -94,6 +100,18 @@ struct Worker {
     program: Arc<Executable>,
     since: Instant,
     reason: Reason,
+    takeover: Takeover,
+}
+
+/// What a worker does about the open sockets of the one that serves.
+#[derive(Debug, Eq, PartialEq)]
+enum Takeover {
+    /// There are none, or it leaves them alone.
+    None,
+    /// It takes them over.
+    Under,
+    /// It could not.
+    Failed(String),
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -118,7 +136,9 @@ impl State {
             shown: None,
             program: None,
             wanted: None,
+            sockets_stay: false,
             starting: None,
+            overtaken: None,
             serving: None,
             worker_backoff: Backoff::default(),
             type_check: TypeCheck::default(),
@@ -143,7 +163,8 @@ impl State {
             Event::TypesWritten(files) => self.types_written(&files, &mut actions),
             Event::BuildEnded(run, outcome) => self.build_ended(run, outcome, &mut actions),
             Event::WorkerReady(run, process) => self.worker_ready(run, process, now, &mut actions),
-            Event::WorkerEnded(run, how) => self.worker_ended(run, &how, now, &mut actions),
+            Event::NotTakenOver(run, why) => self.not_taken_over(run, why),
+            Event::WorkerEnded(run, ending) => self.worker_ended(run, &ending, now, &mut actions),
             Event::TypesChecked(run, findings) => self.types_checked(run, findings, &mut actions),
             Event::TypeCheckEnded(run, how) => self.type_check_ended(run, &how, &mut actions),
             Event::TypeCheckMissing(run) => self.type_check_missing(run, &mut actions),
@@ -211,6 +232,7 @@ impl State {
             return;
         }
         self.program = Some(program);
+        self.sockets_stay = false;
         self.worker_backoff.reset();
         self.wanted = Some(Reason::Built);
     }
@@ -227,27 +249,35 @@ impl State {
         if self.build.is_some() || !self.front_end_settled {
             return;
         }
+        if self.wanted.is_some()
+            && let Some(overtaken) = self.starting.take()
+        {
+            actions.push(Action::Kill(overtaken.run));
+            self.overtaken = Some(overtaken.run);
+        }
+        if self.overtaken.is_some() {
+            return;
+        }
         let Some(program) = self.program.clone() else { return };
         let Some(reason) = self.wanted.take() else { return };
-        if let Some(overtaken) = self.starting.take() {
-            actions.push(Action::Kill(overtaken.run));
-        }
         let run = self.next_run();
-        actions.push(Action::StartWorker(run, Arc::clone(&program)));
+        let sockets_stay = std::mem::take(&mut self.sockets_stay);
+        let predecessor = self.serving.as_ref().filter(|_| !sockets_stay).map(|serving| serving.run);
+        let takeover = if predecessor.is_some() { Takeover::Under } else { Takeover::None };
+        actions.push(Action::StartWorker(run, Arc::clone(&program), predecessor));
         actions.push(Action::After(READY_LIMIT, Timer::WorkerReady(run)));
-        self.starting = Some(Worker { run, program, since: now, reason });
+        self.starting = Some(Worker { run, program, since: now, reason, takeover });
     }
 
     fn worker_ready(&mut self, run: Run, process: u32, now: Instant, actions: &mut Vec<Action>) {
         let Some(worker) = self.starting.take_if(|worker| worker.run == run) else { return };
         let took = seconds(now.duration_since(self.changed));
-        let text = match (&self.serving, worker.reason) {
-            (None, Reason::Built) => format!("built in {took}, worker {process} ready"),
-            (_, Reason::Built) => format!("rebuilt in {took}, worker {process} ready"),
-            (_, Reason::Environment) => {
-                format!("restarted with the new .env in {took}, worker {process} ready")
-            }
-            (_, Reason::Ended) => format!("restarted, worker {process} ready"),
+        let is_first = self.serving.is_none() && worker.takeover == Takeover::None;
+        let text = match worker.reason {
+            Reason::Built if is_first => format!("built in {took}, worker {process} ready"),
+            Reason::Built => format!("rebuilt in {took}, worker {process} ready"),
+            Reason::Environment => format!("restarted with the new .env in {took}, worker {process} ready"),
+            Reason::Ended => format!("restarted, worker {process} ready"),
         };
         actions.push(Action::Say(Tone::Good, text));
         match self.serving.replace(worker) {
@@ -268,18 +298,45 @@ impl State {
         }
     }
 
-    fn worker_ended(&mut self, run: Run, how: &str, now: Instant, actions: &mut Vec<Action>) {
-        if let Some(worker) = self.starting.take_if(|worker| worker.run == run) {
-            self.worker_failed(
-                format!("the new program ended before it was ready: {how}"),
-                worker.since,
-                now,
-                actions,
-            );
-        } else if let Some(worker) = self.serving.take_if(|worker| worker.run == run) {
-            actions.push(Action::Serving(false));
-            self.worker_failed(format!("the program ended unexpectedly: {how}"), worker.since, now, actions);
+    fn not_taken_over(&mut self, run: Run, why: String) {
+        if let Some(worker) = self.starting.as_mut().filter(|worker| worker.run == run) {
+            worker.takeover = Takeover::Failed(why);
         }
+    }
+
+    fn worker_ended(&mut self, run: Run, ending: &Ending, now: Instant, actions: &mut Vec<Action>) {
+        self.overtaken.take_if(|overtaken| *overtaken == run);
+        if let Some(worker) = self.starting.take_if(|worker| worker.run == run) {
+            self.starting_ended(worker, ending, now, actions);
+        } else if let Some(worker) = self.serving.take_if(|worker| worker.run == run) {
+            self.serving_ended(&worker, ending, now, actions);
+        }
+    }
+
+    fn starting_ended(&mut self, worker: Worker, ending: &Ending, now: Instant, actions: &mut Vec<Action>) {
+        match worker.takeover {
+            Takeover::Failed(why) => {
+                let text =
+                    format!("the open sockets cannot move to the new program: {why}; they will come back");
+                actions.push(Action::Say(Tone::Bad, text));
+                self.sockets_stay = true;
+                self.wanted = self.wanted.or(Some(worker.reason));
+            }
+            Takeover::None | Takeover::Under => {
+                let title = format!("the new program ended before it was ready: {}", ending.how);
+                self.worker_failed(title, worker.since, now, actions);
+            }
+        }
+    }
+
+    fn serving_ended(&mut self, worker: &Worker, ending: &Ending, now: Instant, actions: &mut Vec<Action>) {
+        let successor = self.starting.as_ref().filter(|starting| starting.takeover == Takeover::Under);
+        if ending.orderly && successor.is_some() {
+            // It has handed everything over, and the news that the other one is ready is on its way.
+            return;
+        }
+        let title = format!("the program ended unexpectedly: {}", ending.how);
+        self.worker_failed(title, worker.since, now, actions);
     }
 
     /// A program that cannot start is tried again only if there is no other that serves.
@@ -288,7 +345,11 @@ impl State {
         actions.push(Action::Say(Tone::Bad, format!("{title}{what}")));
         self.problems.program = Some(Problem::general(title, "What it printed last is in the terminal."));
         self.forget_mended_sources();
-        if self.serving.is_none() && self.starting.is_none() {
+        if self.serving.is_some() {
+            return;
+        }
+        actions.push(Action::Serving(false));
+        if self.starting.is_none() {
             let wait = self.worker_backoff.next(started, now);
             actions.push(Action::After(wait, Timer::RestartWorker));
         }

@@ -1,5 +1,6 @@
 //! The decisions, told as stories.
 
+mod takeover;
 mod type_check;
 
 use std::sync::Arc;
@@ -79,13 +80,33 @@ impl Story {
     }
 
     #[track_caller]
+    fn serving_worker(&self) -> Run {
+        self.state.serving.as_ref().expect("a worker serves").run
+    }
+
+    /// Edits, and builds this program without a mistake.
+    fn edit(&mut self, program: u64) -> &mut Self {
+        self.on(Event::Changed(SOURCES));
+        let build = self.last_build();
+        self.on(Event::BuildEnded(build, good(program)))
+    }
+
+    #[track_caller]
     fn last_worker(&self) -> Run {
         self.state.starting.as_ref().expect("a worker is starting").run
     }
 
     fn started(&self) -> Option<u64> {
         self.find(|action| match action {
-            Action::StartWorker(_, program) => Some(inode(program)),
+            Action::StartWorker(_, program, _) => Some(inode(program)),
+            _ => None,
+        })
+    }
+
+    /// Whom the worker that is started takes the open sockets over from, if a worker is started.
+    fn predecessor(&self) -> Option<Option<Run>> {
+        self.find(|action| match action {
+            Action::StartWorker(_, _, predecessor) => Some(*predecessor),
             _ => None,
         })
     }
@@ -130,6 +151,14 @@ impl Story {
 
 fn good(inode: u64) -> Outcome {
     Outcome::Built(Executable::imagined(inode))
+}
+
+fn failed(how: &str) -> Ending {
+    Ending { orderly: false, how: how.to_owned() }
+}
+
+fn in_order() -> Ending {
+    Ending { orderly: true, how: "exit status: 0".to_owned() }
 }
 
 fn broken(title: &str) -> Outcome {
@@ -179,11 +208,12 @@ fn the_application_is_served_even_if_the_front_end_cannot_be_installed() {
 #[test]
 fn the_old_worker_serves_until_the_new_one_is_ready() {
     let mut story = Story::serving();
-    let old = story.state.serving.as_ref().unwrap().run;
+    let old = story.serving_worker();
     story.on(Event::Changed(SOURCES));
     let build = story.last_build();
     story.after(Duration::from_millis(900)).on(Event::BuildEnded(build, good(2)));
     assert_eq!((story.started(), story.retired()), (Some(2), None));
+    assert_eq!(story.predecessor(), Some(Some(old)));
     let new = story.last_worker();
     story.on(Event::WorkerReady(new, 200));
     assert_eq!(story.retired(), Some(old));
@@ -237,12 +267,7 @@ fn a_change_during_a_build_makes_its_outcome_worthless() {
 #[test]
 fn a_worker_that_is_overtaken_before_it_is_ready_is_killed_and_its_readiness_ignored() {
     let mut story = Story::serving();
-    for program in [2, 3] {
-        story.on(Event::Changed(SOURCES));
-        let build = story.last_build();
-        story.on(Event::BuildEnded(build, good(program)));
-    }
-    assert!(story.killed().is_some());
+    story.edit(2).edit(3);
     let overtaken = story.killed().unwrap();
     story.on(Event::WorkerReady(overtaken, 200));
     assert_eq!(story.retired(), None);
@@ -295,8 +320,8 @@ fn a_crashed_worker_is_restarted_with_growing_waits_and_the_waiting_page_meanwhi
     let mut story = Story::serving();
     let mut waits = Vec::new();
     for process in 0..3 {
-        let run = story.state.serving.as_ref().unwrap().run;
-        story.on(Event::WorkerEnded(run, "exit status: 101".into()));
+        let run = story.serving_worker();
+        story.on(Event::WorkerEnded(run, failed("exit status: 101")));
         assert!(story.actions.iter().any(|action| matches!(action, Action::Serving(false))));
         assert!(story.says("exit status: 101"));
         let (wait, timer) = story.timer().unwrap();
@@ -318,7 +343,7 @@ fn a_program_that_ends_before_it_is_ready_is_not_tried_again_while_another_serve
     let build = story.last_build();
     story.on(Event::BuildEnded(build, good(2)));
     let worker = story.last_worker();
-    story.on(Event::WorkerEnded(worker, "exit status: 1".into()));
+    story.on(Event::WorkerEnded(worker, failed("exit status: 1")));
     assert_eq!(story.timer(), None);
     assert!(story.shown().unwrap().unwrap().contains("before it was ready"));
     assert!(story.state.serving.is_some());
@@ -328,8 +353,8 @@ fn a_program_that_ends_before_it_is_ready_is_not_tried_again_while_another_serve
 fn a_crash_during_a_build_that_fails_brings_the_last_good_program_back() {
     let mut story = Story::serving();
     story.on(Event::Changed(SOURCES));
-    let run = story.state.serving.as_ref().unwrap().run;
-    story.on(Event::WorkerEnded(run, "signal: 9".into()));
+    let run = story.serving_worker();
+    story.on(Event::WorkerEnded(run, failed("signal: 9")));
     let (_, timer) = story.timer().unwrap();
     story.on(Event::Due(timer));
     assert_eq!(story.started(), None);
@@ -354,7 +379,7 @@ fn going_back_to_the_running_program_forgets_one_that_could_not_start() {
     let build = story.last_build();
     story.on(Event::BuildEnded(build, good(2)));
     let worker = story.last_worker();
-    story.on(Event::WorkerEnded(worker, "exit status: 1".into()));
+    story.on(Event::WorkerEnded(worker, failed("exit status: 1")));
     assert!(matches!(story.shown(), Some(Some(_))));
 
     story.on(Event::Changed(SOURCES));
@@ -370,7 +395,7 @@ fn a_build_without_effect_leaves_what_is_wrong_with_the_environment_on_show() {
     let mut story = Story::serving();
     story.on(Event::Changed(ENVIRONMENT));
     let worker = story.last_worker();
-    story.on(Event::WorkerEnded(worker, "exit status: 1".into()));
+    story.on(Event::WorkerEnded(worker, failed("exit status: 1")));
     assert!(matches!(story.shown(), Some(Some(_))));
     story.on(Event::Changed(SOURCES));
     let build = story.last_build();
@@ -381,14 +406,14 @@ fn a_build_without_effect_leaves_what_is_wrong_with_the_environment_on_show() {
 #[test]
 fn a_retired_worker_that_stays_is_killed_and_its_end_is_no_news() {
     let mut story = Story::serving();
-    let old = story.state.serving.as_ref().unwrap().run;
+    let old = story.serving_worker();
     story.on(Event::Changed(ENVIRONMENT));
     let worker = story.last_worker();
     story.on(Event::WorkerReady(worker, 200));
     assert_eq!(story.timer(), Some((RETIRE_LIMIT, Timer::WorkerRetired(old))));
     story.on(Event::Due(Timer::WorkerRetired(old)));
     assert_eq!(story.killed(), Some(old));
-    story.on(Event::WorkerEnded(old, "signal: 9".into()));
+    story.on(Event::WorkerEnded(old, failed("signal: 9")));
     assert!(story.actions.is_empty());
 }
 
