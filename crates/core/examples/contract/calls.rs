@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use duplex_core::{
-    CloseCode, CloseFrame, ErrorCode, Position, Socket,
+    CloseCode, CloseFrame, ErrorCode, Json, Position, Socket,
     contract::{Call, Failure, Never},
 };
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,22 @@ impl Call<Shared> for WhereIs {
 
     async fn answer(self, socket: &Socket, _: &Shared) -> Result<Position, Failure<Never>> {
         Ok(socket.hub().position(&self.channel).await?)
+    }
+}
+
+/// Sends a message, which is JSON, to the connection that asks, past all channels.
+#[derive(Deserialize, TS)]
+pub(crate) struct Message {
+    json: String,
+}
+
+impl Call<Shared> for Message {
+    const NAME: &'static str = "test.message";
+    type Reply = ();
+    type Error = Never;
+
+    async fn answer(self, socket: &Socket, _: &Shared) -> Result<(), Failure<Never>> {
+        Ok(socket.send(Json::parse(self.json)?).await?)
     }
 }
 

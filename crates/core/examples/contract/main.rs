@@ -47,6 +47,7 @@ fn contract() -> Contract<Shared> {
         .call::<calls::User>()
         .call::<calls::Publish>()
         .call::<calls::WhereIs>()
+        .call::<calls::Message>()
         .call::<calls::Disconnect>()
         .call::<calls::Expel>()
 }

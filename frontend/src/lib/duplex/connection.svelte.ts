@@ -110,6 +110,7 @@ export class Connection implements PageConnection {
 		})
 			.on('connecting', () => this.#connecting())
 			.on('connected', ({ data }) => this.#connected(data))
+			.on('message', ({ data }) => this.#told(data))
 			.on('disconnected', (context) => this.#disconnected(context));
 		this.#client.connect();
 		return this.#client;
@@ -123,11 +124,21 @@ export class Connection implements PageConnection {
 	}
 
 	#connected(data: unknown): void {
-		this.#build = textIn(data, 'build');
+		this.#serves(textIn(data, 'build'));
 		this.#user = textIn(data, 'user');
 		this.#visitor = this.#user;
 		if (this.#catchUp?.isPending) this.#catchUp.regained(Date.now(), this.channels.wanted);
 		this.#status = { state: 'connected', recovery: this.#catchUp?.recovery ?? null };
+	}
+
+	/** Messages past all channels are the server's own, such as that another one has taken over, with the connection as it was. */
+	#told(message: unknown): void {
+		const build = textIn(fieldOf(message, 'duplex'), 'build');
+		if (build !== null) this.#serves(build);
+	}
+
+	#serves(build: string | null): void {
+		this.#build = build;
 	}
 
 	#disconnected({ code, reason }: DisconnectedContext): void {
@@ -161,9 +172,16 @@ const somebodyElse: SdkError = {
 	message: 'the page is another user by now'
 };
 
-/** The connect reply's data is `{ "build": string | null, "user": string | null }`. */
+/**
+ * The connect reply's data is `{ "build": string | null, "user": string | null }`, and a message of the server's own is
+ * `{ "duplex": { "build": string } }`.
+ */
 function textIn(data: unknown, key: 'build' | 'user'): string | null {
-	if (typeof data !== 'object' || data === null) return null;
-	const value = (data as Partial<Record<typeof key, unknown>>)[key];
+	const value = fieldOf(data, key);
 	return typeof value === 'string' ? value : null;
+}
+
+function fieldOf(data: unknown, key: string): unknown {
+	if (typeof data !== 'object' || data === null) return undefined;
+	return (data as Partial<Record<string, unknown>>)[key];
 }

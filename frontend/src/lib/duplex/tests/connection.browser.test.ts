@@ -55,6 +55,38 @@ describe('a connection', () => {
 		await until(() => ada.connection.build === null);
 	});
 
+	test('learns without reconnecting that the server serves another build', async () => {
+		await ada.ask('test.user');
+		const states = seen(state);
+		await ada.ask('test.message', { json: '{"duplex":{"build":"build-8"}}' });
+		await until(() => ada.connection.build === 'build-8');
+
+		expect(ada.connection.user).toBe('ada');
+		expect(states).toEqual(['connected']);
+		expect(ada.attempts).toBe(1);
+	});
+
+	test('takes no other message for one about the build', async () => {
+		await ada.ask('test.user');
+		const builds = seen(() => ada.connection.build);
+		for (const json of [
+			'null',
+			'"build-8"',
+			'["build-8"]',
+			'{"build":"build-8"}',
+			'{"duplex":null}',
+			'{"duplex":"build-8"}',
+			'{"duplex":{}}',
+			'{"duplex":{"build":null}}',
+			'{"duplex":{"build":8}}',
+			'{"duplex":{"build":{"build":"build-8"}}}'
+		]) {
+			await ada.ask('test.message', { json });
+		}
+
+		expect(builds).toEqual(['build-7']);
+	});
+
 	test('knows who the page is', async () => {
 		expect(ada.connection.user).toBeNull();
 		const users = seen(() => ada.connection.user);
