@@ -1,12 +1,19 @@
 // @ts-check
 /**
- * A WebSocket that never comes back: it is open, and then it is closed with a code. It knows just enough of the protocol
- * for that, so that a browser's or a library's good manners hide nothing.
+ * A WebSocket that never comes back: it is open, has short texts echoed, and then it is closed with a code. It knows just
+ * enough of the protocol for that, so that a browser's or a library's good manners hide nothing.
  */
 import { randomBytes } from 'node:crypto';
 import { request } from 'node:http';
+import { within } from './wait.js';
 
+const TEXT = 1;
 const CLOSE = 8;
+const PING = 9;
+const PONG = 10;
+
+/** The longest payload whose length is in a frame's first two bytes. */
+const SHORT = 125;
 
 /** What a connection ends with that was not closed properly. */
 export const ABNORMAL = 1006;
@@ -14,20 +21,27 @@ export const ABNORMAL = 1006;
 export class RawSocket {
 	/** The code it was closed with. @type {Promise<number>} */
 	closed;
+	#stream;
+	/** Who waits for a text to be echoed. @type {Map<string, () => void>} */
+	#awaited = new Map();
 
 	/**
 	 * @param {import('node:stream').Duplex} stream
 	 * @param {Buffer} early
 	 */
 	constructor(stream, early) {
+		this.#stream = stream;
 		this.closed = new Promise((resolve) => {
 			let unread = early;
 			const read = () => {
 				for (let frame = nextFrame(unread); frame !== null; frame = nextFrame(unread)) {
+					const { opcode, payload } = frame;
 					unread = frame.rest;
-					if (frame.opcode !== CLOSE) continue;
-					stream.end(answerTo(frame.payload));
-					resolve(frame.payload.length >= 2 ? frame.payload.readUInt16BE(0) : ABNORMAL);
+					if (opcode === TEXT) this.#heard(payload.toString());
+					if (opcode === PING) stream.write(masked(PONG, payload));
+					if (opcode !== CLOSE) continue;
+					stream.end(masked(CLOSE, payload));
+					resolve(payload.length >= 2 ? payload.readUInt16BE(0) : ABNORMAL);
 				}
 			};
 			stream.on('data', (part) => {
@@ -38,6 +52,22 @@ export class RawSocket {
 			stream.on('close', () => resolve(ABNORMAL));
 			read();
 		});
+	}
+
+	/** Sends a short text, and waits until the demo's server has echoed it. @param {string} text */
+	async echo(text) {
+		const echoed = new Promise((/** @type {(value: void) => void} */ resolve) =>
+			this.#awaited.set(text, resolve)
+		);
+		this.#stream.write(masked(TEXT, Buffer.from(text)));
+		await within(`the echo of ${text}`, echoed);
+	}
+
+	/** @param {string} message An echo is followed by the socket's id in parentheses. */
+	#heard(message) {
+		const text = message.slice(0, message.lastIndexOf(' ('));
+		this.#awaited.get(text)?.();
+		this.#awaited.delete(text);
 	}
 
 	/**
@@ -90,7 +120,13 @@ function nextFrame(bytes) {
 	return { opcode, payload: bytes.subarray(start, end), rest: bytes.subarray(end) };
 }
 
-/** The close frame that answers one, masked as a client's has to be; by zeros, which change nothing. @param {Buffer} payload */
-function answerTo(payload) {
-	return Buffer.concat([Buffer.from([0x80 | CLOSE, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
+/**
+ * A frame, masked as a client's has to be; by zeros, which change nothing.
+ *
+ * @param {number} opcode
+ * @param {Buffer} payload
+ */
+function masked(opcode, payload) {
+	if (payload.length > SHORT) throw new Error(`${payload.length} bytes are too many for one frame`);
+	return Buffer.concat([Buffer.from([0x80 | opcode, 0x80 | payload.length, 0, 0, 0, 0]), payload]);
 }
