@@ -3,9 +3,11 @@
  * A page that exchanges numbered messages with its server all the time, and what has to be added to the application for
  * that.
  */
+import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { until } from './wait.js';
 
 /** The folder that this one is in. */
 const HERE = fileURLToPath(new URL('..', import.meta.url));
@@ -56,32 +58,53 @@ export async function addNumbers(checkout) {
 	for (const [file, line, added] of ADDITIONS) await checkout.replace(file, line, added(line));
 }
 
+/** What happens to the connections of the page when they open, in no order. */
+const OPENED = [
+	'channel join',
+	'channel subscribed',
+	'client connected',
+	'client connecting 0',
+	'other connected',
+	'other connecting 0',
+	'raw open'
+];
+
+/** How many messages are enough to say that they go on. */
+const SOME = 50;
+
+/** What a visitor has begun to write, and must not lose. */
+const DRAFT = 'half a sentence';
+
 export class NumberedPage {
+	/** How many sockets a page has: the demo's and three for numbers. */
+	static SOCKETS = 4;
+
 	/** The page that it is part of. @type {import('./demo-page.js').DemoPage} */
 	visitor;
-	/** The channel in which it numbers its publications. @type {string} */
-	channel;
 	/** @type {import('playwright-core').JSHandle<import('../numbers/page.js').Numbers>} */
 	#numbers;
 
 	/**
 	 * @param {import('./demo-page.js').DemoPage} visitor
-	 * @param {string} channel
 	 * @param {import('playwright-core').JSHandle<import('../numbers/page.js').Numbers>} numbers
 	 */
-	constructor(visitor, channel, numbers) {
+	constructor(visitor, numbers) {
 		this.visitor = visitor;
-		this.channel = channel;
 		this.#numbers = numbers;
 	}
 
 	/**
-	 * Has an open page exchange numbered messages.
+	 * Opens the demo's page, begins to write something there, and has it exchange numbered messages.
 	 *
-	 * @param {import('./demo-page.js').DemoPage} visitor
+	 * @param {import('./browser.js').Browser} browser
+	 * @param {string} url
 	 * @param {string} channel
 	 */
-	static async begin(visitor, channel) {
+	static async open(browser, url, channel) {
+		const visitor = await (await browser.visitor()).open(url);
+		await visitor.listensToVite();
+		await visitor.establish();
+		await visitor.message.fill(DRAFT);
 		const { page } = visitor;
 		await page.route(`**/${MOUNT}`, (route) => route.fulfill({ path: PAGE }));
 		await page.addScriptTag({ path: SDK });
@@ -95,21 +118,54 @@ export class NumberedPage {
 			},
 			{ mount: MOUNT, channel }
 		);
-		return new NumberedPage(visitor, channel, numbers);
+		return new NumberedPage(visitor, numbers);
 	}
 
-	/** What has happened to its connections so far. */
-	events() {
-		return this.#numbers.evaluate(({ events }) => events);
+	/** Waits until more messages have come back. */
+	async goesOn() {
+		const received = () => this.#numbers.evaluate(({ received }) => received);
+		const enough = (await received()) + SOME;
+		await until('more messages', async () => (await received()) >= enough);
 	}
 
-	/** How many messages have come back so far. */
-	received() {
-		return this.#numbers.evaluate(({ received }) => received);
+	/**
+	 * Waits until something has happened to its connections that often, and returns everything that has.
+	 *
+	 * @param {string} event
+	 * @param {number} [times]
+	 */
+	async happens(event, times = 1) {
+		const events = () => this.#numbers.evaluate(({ events }) => events);
+		const have = async () => (await events()).filter((other) => other === event).length >= times;
+		await until(`${event}, ${times} times`, have);
+		return events();
 	}
 
-	/** Has it stop, and give account. */
-	end() {
-		return this.#numbers.evaluate((numbers) => numbers.end());
+	/** Fails if the page is not the one that was opened, with what its visitor has begun to write. */
+	async assertStillThere() {
+		assert.equal(await this.visitor.message.inputValue(), DRAFT);
+		await this.visitor.assertNotReloaded();
+	}
+
+	/** Ends the exchange. Fails if any message or connection was lost, or came twice. */
+	async assertUndisturbed() {
+		await this.assertStillThere();
+		const { ledgers, events, faults, ids, posted } = await this.#numbers.evaluate((numbers) =>
+			numbers.end()
+		);
+		assert.deepEqual(faults, []);
+		assert.deepEqual(events.toSorted(), OPENED);
+		for (const [kind, { lost, duplicated, disordered }] of Object.entries(ledgers)) {
+			const unwanted = { lost, duplicated, disordered };
+			assert.deepEqual(unwanted, { lost: 0, duplicated: 0, disordered: 0 }, kind);
+		}
+		assert.equal(ids.length, 1, 'raw messages come back over one connection');
+		assert.equal(await this.visitor.count('connection', /./), 1, 'the demo has connected once');
+		this.visitor.assertNoErrors();
+		return { ledgers, posted: posted.toSorted((one, other) => one - other) };
+	}
+
+	close() {
+		return this.visitor.close();
 	}
 }

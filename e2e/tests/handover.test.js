@@ -1,8 +1,7 @@
 // @ts-check
 /** Open sockets while the server that they belong to is replaced: they move to the next one, and nobody notices. */
 import assert from 'node:assert/strict';
-import { request } from 'node:http';
-import { writeFile } from 'node:fs/promises';
+import { access, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Browser } from '../harness/browser.js';
 import { Checkout } from '../harness/checkout.js';
@@ -10,13 +9,33 @@ import { DevServer } from '../harness/dev-server.js';
 import { get } from '../harness/http.js';
 import { addNumbers, NumberedPage } from '../harness/numbered-page.js';
 import { scenarios } from '../harness/scenario.js';
+import { SlowPosts } from '../harness/slow-posts.js';
 import { until } from '../harness/wait.js';
 
 const SWAPS = 20;
 
+/** A worker that has crashed serves again after so long, which is more than it takes. */
+const BACK_MS = 1_500;
+
 const API = 'crates/app/src/api.rs';
 const LIB = 'crates/app/src/lib.rs';
 const HANDOVER = 'crates/core/src/handover/mod.rs';
+
+const VERSION = 'STATE_VERSION: u32 = 1';
+
+/** The first line of what a worker does before it serves, and what can be put before it. */
+const START = '    let sessions = web::Data::new(';
+const failing = `    std::process::exit(3);\n${START}`;
+const held = (/** @type {string} */ file) => `    let _ = std::fs::write("${file}", "");
+    std::future::pending::<()>().await;
+${START}`;
+const crashing = (/** @type {string} */ file) => `    if std::fs::remove_file("${file}").is_ok() {
+        tokio::spawn(async {
+            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
+            std::process::abort();
+        });
+    }
+${START}`;
 
 /** @type {Checkout} */
 let checkout;
@@ -29,20 +48,16 @@ let browser;
 let answer = 'Hello world from GET handler';
 
 const scenario = scenarios(async (run) => {
-	browser = await Browser.start(run);
-	checkout = await Checkout.make(run);
+	[checkout, browser] = await Promise.all([Checkout.make(run), Browser.start(run)]);
 	await addNumbers(checkout);
 	server = await DevServer.start(run, checkout);
 });
 
 scenario('a_page_lives_through_twenty_swaps_and_notices_nothing', async () => {
-	const visitor = await (await browser.visitor()).open(server.url);
-	await visitor.establish();
-	await visitor.message.fill('half a sentence');
-	const numbers = await NumberedPage.begin(visitor, 'swaps');
-	const requests = Requests.begin(numbers.channel);
+	const page = await NumberedPage.open(browser, server.url, 'swaps');
+	const posts = SlowPosts.begin(server.port, 'swaps');
 	const before = await whoServes();
-	assert.equal(before.sockets.length, 4, 'the page has four sockets');
+	assert.equal(before.sockets.length, NumberedPage.SOCKETS);
 
 	const workers = new Set([before.pid]);
 	for (let swap = 1; swap <= SWAPS; swap += 1) {
@@ -51,112 +66,93 @@ scenario('a_page_lives_through_twenty_swaps_and_notices_nothing', async () => {
 		workers.add(worker);
 		// Each socket has the id and the peer, with its port, that it had before.
 		assert.deepEqual(await whoServes(), { pid: worker, sockets: before.sockets });
-		const received = await numbers.received();
-		await until(
-			'messages in both directions',
-			async () => (await numbers.received()) > received + 50
-		);
+		await page.goesOn();
 	}
 
-	const posted = await requests.end();
-	const account = await numbers.end();
-	assert.deepEqual(account.faults, []);
-	assert.deepEqual(account.events.toSorted(), OPENED);
-	for (const [kind, ledger] of Object.entries(account.ledgers)) {
-		const { lost, duplicated, disordered } = ledger;
-		assert.deepEqual(
-			{ lost, duplicated, disordered },
-			{ lost: 0, duplicated: 0, disordered: 0 },
-			kind
-		);
-	}
-	assert.equal(account.ids.length, 1);
-	assert.deepEqual(requests.failures, []);
-	assert.deepEqual(account.posted.toSorted(ascending), posted);
-	assert.equal(await visitor.message.inputValue(), 'half a sentence');
-	assert.equal(await visitor.count('connection', /./), 1);
-	await visitor.assertNotReloaded();
-	visitor.assertNoErrors();
-	summarize(account.ledgers, posted.length);
-	await visitor.close();
+	const answered = await posts.end();
+	const { ledgers, posted } = await page.assertUndisturbed();
+	assert.deepEqual(posts.failures, []);
+	assert.deepEqual(posted, answered);
+	await page.close();
+	const kinds = Object.entries(ledgers).map(
+		([kind, { sent, silence }]) => `${kind} ${sent} (${silence} ms)`
+	);
+	console.log(`${SWAPS} swaps: ${kinds.join(', ')}, posted ${posted.length}; (longest silence)`);
 });
 
-scenario(
-	'a_page_comes_back_from_a_worker_that_crashes_when_it_has_just_taken_over',
-	async (run) => {
-		const visitor = await (await browser.visitor()).open(server.url);
-		await visitor.establish();
-		await visitor.message.fill('half a sentence');
-		const numbers = await NumberedPage.begin(visitor, 'crash');
-		const once = join(run.folder, 'crash-once');
-		await writeFile(once, '');
-		const from = server.program.lines.length;
-		await server.swap(() => checkout.replace(LIB, START, crashing(once)));
-		await server.program.line(/ended unexpectedly/, { from });
-		const ended = Date.now();
-		await server.program.line(/restarted, worker (\d+) ready/, { from });
-		const took = Date.now() - ended;
-		assert.ok(took < 1_500, `it took ${took} ms until a worker served again`);
+scenario('sockets_stay_where_they_are_until_there_is_a_program_that_can_take_them', async (run) => {
+	const page = await NumberedPage.open(browser, server.url, 'unready');
+	const before = await whoServes();
+	const overlay = page.visitor.page.locator('vite-error-overlay');
+	await checkout.replace(LIB, START, failing);
+	await server.program.line(/ended before it was ready: .*the running program stays/);
+	await overlay.getByText('ended before it was ready').first().waitFor();
+	assert.deepEqual(await whoServes(), before);
 
-		await visitor.entry('connection', /^Connected$/, { after: 1 });
-		await until('the SDK to be back', async () => {
-			const events = await numbers.events();
-			return events.filter((event) => event === 'client connected').length === 2;
-		});
-		const received = await numbers.received();
-		await until('its messages', async () => (await numbers.received()) > received + 50);
-		assert.equal(await visitor.message.inputValue(), 'half a sentence');
-		await visitor.assertNotReloaded();
-		await visitor.close();
-		await server.swap(() => checkout.replace(LIB, crashing(once), START));
-	}
-);
+	// One that is overtaken while it starts.
+	const file = join(run.folder, 'held');
+	await checkout.replace(LIB, failing, held(file));
+	await until('a worker that is not ready', () => exists(file));
+	await page.goesOn();
+	const worker = await server.swap(() => checkout.replace(LIB, held(file), START));
+	await overlay.waitFor({ state: 'detached' });
+	assert.deepEqual(await whoServes(), { pid: worker, sockets: before.sockets });
+	await page.goesOn();
+	await page.assertUndisturbed();
+	await page.close();
+});
 
-scenario('sockets_of_another_state_version_are_closed_and_come_back', async () => {
-	const visitor = await (await browser.visitor()).open(server.url);
-	await visitor.establish();
-	await visitor.message.fill('half a sentence');
-	const numbers = await NumberedPage.begin(visitor, 'version');
+scenario('a_page_comes_back_from_a_worker_that_crashes_when_it_has_taken_over', async (run) => {
+	const page = await NumberedPage.open(browser, server.url, 'crash');
+	const once = join(run.folder, 'crash-once');
+	await writeFile(once, '');
+	const from = server.program.lines.length;
+	await server.swap(() => checkout.replace(LIB, START, crashing(once)));
+	await server.program.line(/ended unexpectedly/, { from });
+	const ended = Date.now();
+	await server.program.line(/restarted, worker (\d+) ready/, { from });
+	const took = Date.now() - ended;
+	assert.ok(took < BACK_MS, `it took ${took} ms until a worker served again`);
+
+	await page.visitor.entry('connection', /^Connected$/, { after: 1 });
+	await page.happens('client connected', 2);
+	await page.goesOn();
+	await page.assertStillThere();
+	await page.close();
+	await server.swap(() => checkout.replace(LIB, crashing(once), START));
+});
+
+scenario('sockets_that_do_not_fit_into_the_next_program_are_closed_and_come_back', async () => {
+	const page = await NumberedPage.open(browser, server.url, 'version');
 	await server.swap(() => checkout.replace(HANDOVER, VERSION, `${VERSION}1`));
+	await assertClosedAndBack(page);
+});
 
+scenario('a_swap_whose_handover_breaks_is_made_without_it', async (run) => {
+	await server.program.stop();
+	const env = { DUPLEX_FAIL_AT: 'frozen:close' };
+	server = await DevServer.start(run, checkout, { env });
+	const page = await NumberedPage.open(browser, server.url, 'broken');
+	const from = server.program.lines.length;
+	await edit('Hello from a worker with nothing');
+	await server.program.line(/the open sockets cannot move/, { from });
+	await assertClosedAndBack(page);
+});
+
+/** @param {NumberedPage} page */
+async function assertClosedAndBack(page) {
+	const { visitor } = page;
 	await visitor.entry('connection', /^No connection \(code 1012: the server restarts\)/);
 	await visitor.entry('connection', /^Connected$/, { after: 1 });
-	await until('the SDK to be back', async () =>
-		(await numbers.events()).slice(OPENED.length).some((event) => /^channel (re|sub)/.test(event))
-	);
-	const events = await numbers.events();
-	assert.ok(events.includes('raw close 1012'), events.join());
-	assert.ok(events.includes('client connecting 3001'), events.join());
-	const received = await numbers.received();
-	await until('its messages', async () => (await numbers.received()) > received + 50);
-	assert.equal(await visitor.message.inputValue(), 'half a sentence');
-	await visitor.assertNotReloaded();
+	await page.happens('raw close 1012');
+	await page.happens('client connecting 3001');
+	await page.happens('client connected', 2);
+	await page.happens('channel subscribed', 2);
+	await page.goesOn();
+	await page.assertStillThere();
 	visitor.assertNoErrors();
-	await visitor.close();
-});
-
-/** What happens to the connections of a page when they open, in no order. */
-const OPENED = [
-	'channel join',
-	'channel subscribed',
-	'client connected',
-	'client connecting 0',
-	'other connected',
-	'other connecting 0',
-	'raw open'
-];
-
-const VERSION = 'STATE_VERSION: u32 = 1';
-
-/** A worker that ends some hundred milliseconds after it is ready, the first time that it is started. */
-const START = '    let sessions = web::Data::new(';
-const crashing = (/** @type {string} */ once) => `    if std::fs::remove_file("${once}").is_ok() {
-        tokio::spawn(async {
-            tokio::time::sleep(std::time::Duration::from_millis(700)).await;
-            std::process::abort();
-        });
-    }
-${START}`;
+	await page.close();
+}
 
 /**
  * Edits the application, and waits for the worker that is built of it.
@@ -177,95 +173,15 @@ async function edit(text) {
 async function whoServes() {
 	const { status, body } = await get(server.port, '/numbers/process');
 	assert.equal(status, 200, body);
+	/** @type {{ pid: number, sockets: { id: string, peer: string }[] }} */
 	const { pid, sockets } = JSON.parse(body);
-	return { pid, sockets: sockets.toSorted(byId) };
+	return { pid, sockets: sockets.toSorted((one, other) => one.id.localeCompare(other.id)) };
 }
 
-/**
- * @param {{ id: string }} one
- * @param {{ id: string }} other
- */
-function byId(one, other) {
-	return one.id.localeCompare(other.id);
-}
-
-/**
- * @param {number} one
- * @param {number} other
- */
-function ascending(one, other) {
-	return one - other;
-}
-
-/** Requests that take their time and then have a number published: there is always one that is running. */
-class Requests {
-	/** @type {string[]} */
-	failures = [];
-	#channel;
-	#number = 0;
-	#isOver = false;
-	/** @type {number[]} */
-	#posted = [];
-	/** @type {Promise<void>[]} */
-	#clients = [];
-
-	/** @param {string} channel */
-	constructor(channel) {
-		this.#channel = channel;
-	}
-
-	/** @param {string} channel */
-	static begin(channel) {
-		const requests = new Requests(channel);
-		for (let clients = 0; clients < 3; clients += 1) requests.#clients.push(requests.#repeat());
-		return requests;
-	}
-
-	/** Lets the last ones be answered, and returns the numbers of all, in order. */
-	async end() {
-		this.#isOver = true;
-		await Promise.all(this.#clients);
-		return this.#posted.toSorted(ascending);
-	}
-
-	async #repeat() {
-		while (!this.#isOver && this.failures.length < 10) {
-			this.#number += 1;
-			const number = this.#number;
-			try {
-				const status = await post(`/numbers/${this.#channel}/${number}`);
-				if (status !== 200) throw new Error(`status ${status}`);
-				this.#posted.push(number);
-			} catch (error) {
-				this.failures.push(`${number}: ${error}`);
-			}
-		}
-	}
-}
-
-/** @param {string} path @returns {Promise<number | undefined>} The status. */
-function post(path) {
-	return new Promise((resolve, reject) => {
-		const options = { host: '127.0.0.1', port: server.port, path, method: 'POST', agent: false };
-		const outgoing = request(options, (response) => {
-			response.resume();
-			response.on('error', reject);
-			response.on('end', () => resolve(response.statusCode));
-		});
-		outgoing.on('error', reject);
-		outgoing.end();
-	});
-}
-
-/**
- * @param {Record<string, { sent: number, silence: number }>} ledgers
- * @param {number} posted
- */
-function summarize(ledgers, posted) {
-	const kinds = Object.entries(ledgers).map(
-		([kind, { sent, silence }]) => `${kind} ${sent} (${silence} ms)`
-	);
-	console.log(
-		`${SWAPS} swaps: ${kinds.join(', ')}, posted ${posted}; in parentheses the longest silence`
+/** @param {string} file */
+function exists(file) {
+	return access(file).then(
+		() => true,
+		() => false
 	);
 }
