@@ -60,6 +60,7 @@ mod publication;
 mod server;
 mod settings;
 mod shard;
+mod state_file;
 pub mod supervision;
 mod tokens;
 
@@ -88,4 +89,5 @@ pub use server::{
 };
 pub use settings::Settings;
 pub use shard::ConnectionInfo;
+pub use state_file::{StateFileError, check_state_file};
 pub use tokens::{BadKey, TokenKeys};
