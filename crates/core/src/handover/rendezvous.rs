@@ -226,11 +226,18 @@ impl Rendezvous {
     }
 }
 
+impl RendezvousGuard {
+    /// Whether callers still meet this process: a successor puts itself in its place as soon as it serves.
+    pub fn is_current(&self) -> bool {
+        // The listener is open, so no other socket can have its inode.
+        let there = fs::symlink_metadata(&self.path);
+        there.is_ok_and(|metadata| Identity::of(&metadata) == self.identity)
+    }
+}
+
 impl Drop for RendezvousGuard {
     fn drop(&mut self) {
-        // The listener is still open, so no other socket can have its inode.
-        let there = fs::symlink_metadata(&self.path);
-        if there.is_ok_and(|metadata| Identity::of(&metadata) == self.identity) {
+        if self.is_current() {
             let _ = fs::remove_file(&self.path);
         }
         self.is_closed.store(true, Ordering::Release);
@@ -429,7 +436,9 @@ mod tests {
     fn a_successor_takes_the_place_and_keeps_it_when_the_old_one_goes() {
         let place = Place::new();
         let (old, old_lines) = place.open();
-        let (_new, new_lines) = place.open();
+        assert!(old.is_current());
+        let (new, new_lines) = place.open();
+        assert!(new.is_current() && !old.is_current());
         drop(old);
         place.rendezvous().find().unwrap().unwrap();
         new_lines.recv().unwrap();
