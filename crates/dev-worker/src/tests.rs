@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::thread::JoinHandle;
 
 use actix_web::App;
@@ -9,6 +10,7 @@ use duplex_core::supervision::{Line, ToSupervisor};
 use duplex_core::{Hooks, Server, Settings, Stop};
 use tokio::sync::{oneshot, watch};
 
+use crate::predecessor;
 use crate::proxy::Proxy;
 use crate::supervisor::Supervisor;
 
@@ -27,6 +29,11 @@ struct Scene {
 
 impl Scene {
     fn set() -> Self {
+        Self::succeeding(None)
+    }
+
+    /// A worker that was given a line to another one.
+    fn succeeding(predecessor: Option<UnixStream>) -> Self {
         let front_end = TcpListener::bind("127.0.0.1:0").unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -36,7 +43,7 @@ impl Scene {
         let proxy = Proxy::new(watch::Sender::new(front_end.local_addr().unwrap()).subscribe(), supervisor);
         let (stop, stopped) = oneshot::channel();
         let settings = Settings::default();
-        let server = Server::new(settings, vec![listener]).unwrap();
+        let server = predecessor::succeed(Server::new(settings, vec![listener]).unwrap(), predecessor);
         let server = server.stop_on(async { stopped.await.unwrap_or(Stop::Shutdown) });
         let worker = std::thread::spawn(move || {
             let run = server.run(NoHooks, move || App::new().default_service(proxy.route()));
@@ -237,5 +244,21 @@ fn a_request_for_a_websocket_that_has_a_body_is_refused() {
             "GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n{header}\r\n\r\n0\r\n\r\n"
         ));
         assert!(client.head().0.starts_with("HTTP/1.1 400 "), "{header}");
+    }
+}
+
+#[test]
+fn a_worker_serves_although_the_one_before_it_is_gone_or_makes_no_sense() {
+    for last_words in ["", "these are no words of a worker's"] {
+        let (line, mut other) = UnixStream::pair().unwrap();
+        other.write_all(last_words.as_bytes()).unwrap();
+        drop(other);
+        let scene = Scene::succeeding(Some(line));
+        let mut client = scene.ask("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let mut vite = scene.accept();
+        vite.head();
+        vite.say("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi");
+        assert!(client.head().0.starts_with("HTTP/1.1 200 "));
+        assert_eq!(client.rest(), "hi");
     }
 }
