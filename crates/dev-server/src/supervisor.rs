@@ -155,7 +155,7 @@ impl Supervisor {
             };
             match event {
                 Event::WorkerEnded(run, _) => drop(self.workers.remove(&run)),
-                Event::WorkerReady(run, _) => self.workers.get_mut(&run).map_or((), Worker::note_ready),
+                Event::WorkerReady { run, .. } => self.workers.get_mut(&run).map_or((), Worker::note_ready),
                 _ => {}
             }
             let actions = state.handle(event, Instant::now());

@@ -144,8 +144,9 @@ impl Ear {
 
     fn hear(&self, Received { message, mut descriptors }: Received<ToSupervisor>) {
         match message {
-            ToSupervisor::Ready => {
-                let _ = self.events.blocking_send(Event::WorkerReady(self.run, self.process));
+            ToSupervisor::Ready { succeeds } => {
+                let ready = Event::WorkerReady { run: self.run, process: self.process, succeeds };
+                let _ = self.events.blocking_send(ready);
             }
             ToSupervisor::NotTakenOver { why } => {
                 let _ = self.events.blocking_send(Event::NotTakenOver(self.run, why));

@@ -55,8 +55,9 @@ async fn run(orders: Orders) -> anyhow::Result<()> {
     let proxy = Proxy::new(front_end, supervisor.clone());
     let settings = Settings::from_environment(&environment).local(&environment);
     let ready = supervisor.clone();
-    let server = Server::new(settings, listeners)?.stop_on(stop).on_ready(move || ready.say_ready());
-    let server = predecessor::succeed(server.hand_over_to(successors), predecessor);
+    let server = Server::new(settings, listeners)?.stop_on(stop).hand_over_to(successors);
+    let (server, succeeds) = predecessor::succeed(server, predecessor)?;
+    let server = server.on_ready(move || ready.say_ready(succeeds));
     let served = duplex_app::serve(server, &environment, move || proxy.route()).await.map_err(Into::into);
     if let Some(why) = served.as_ref().err().and_then(predecessor::why_not_taken_over) {
         supervisor.say_not_taken_over(why);

@@ -20,7 +20,9 @@ pub(crate) struct Supervisor {
 }
 
 enum Outgoing {
-    Ready,
+    Ready {
+        succeeds: bool,
+    },
     NotTakenOver {
         why: String,
     },
@@ -42,9 +44,9 @@ impl Supervisor {
         Ok(Self { outgoing })
     }
 
-    /// Says that the worker accepts connections.
-    pub(crate) fn say_ready(&self) {
-        let _ = self.outgoing.try_send(Outgoing::Ready);
+    /// Says that the worker accepts connections, and whether the one before has handed over to it.
+    pub(crate) fn say_ready(&self, succeeds: bool) {
+        let _ = self.outgoing.try_send(Outgoing::Ready { succeeds });
     }
 
     /// Says that this worker could not take over from the one that serves, and therefore ends.
@@ -71,7 +73,7 @@ impl Supervisor {
 fn speak(mut line: Line, messages: &Receiver<Outgoing>) -> Result<(), LineError> {
     for message in messages {
         match message {
-            Outgoing::Ready => line.send(&ToSupervisor::Ready, &[])?,
+            Outgoing::Ready { succeeds } => line.send(&ToSupervisor::Ready { succeeds }, &[])?,
             Outgoing::NotTakenOver { why } => line.send(&ToSupervisor::NotTakenOver { why }, &[])?,
             Outgoing::Tunnel { client, replay } => tunnel(&mut line, &client, replay)?,
             Outgoing::Finish(finished) => drop(finished.try_send(())),

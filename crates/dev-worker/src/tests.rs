@@ -43,7 +43,9 @@ impl Scene {
         let proxy = Proxy::new(watch::Sender::new(front_end.local_addr().unwrap()).subscribe(), supervisor);
         let (stop, stopped) = oneshot::channel();
         let settings = Settings::default();
-        let server = predecessor::succeed(Server::new(settings, vec![listener]).unwrap(), predecessor);
+        let server = Server::new(settings, vec![listener]).unwrap();
+        let (server, succeeds) = predecessor::succeed(server, predecessor).unwrap();
+        assert!(!succeeds);
         let server = server.stop_on(async { stopped.await.unwrap_or(Stop::Shutdown) });
         let worker = std::thread::spawn(move || {
             let run = server.run(NoHooks, move || App::new().default_service(proxy.route()));

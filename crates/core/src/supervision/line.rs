@@ -113,6 +113,8 @@ mod tests {
         (ours, Line::try_from(OwnedFd::from(theirs)).unwrap())
     }
 
+    const READY: ToSupervisor = ToSupervisor::Ready { succeeds: false };
+
     fn serve() -> ToWorker {
         let front_end = SocketAddr::from((Ipv4Addr::LOCALHOST, 5173));
         ToWorker::Serve(Serve { host: "localhost".into(), port: 3004, front_end, takes_over: false })
@@ -137,7 +139,7 @@ mod tests {
     #[test]
     fn received_descriptors_are_closed_on_exec() {
         let (mut ours, mut theirs) = pair();
-        ours.send(&ToSupervisor::Ready, &[File::open("/dev/null").unwrap().as_fd()]).unwrap();
+        ours.send(&READY, &[File::open("/dev/null").unwrap().as_fd()]).unwrap();
         let received = theirs.receive::<ToSupervisor>().unwrap().unwrap();
         let flags = rustix::io::fcntl_getfd(&received.descriptors[0]).unwrap();
         assert!(flags.contains(rustix::io::FdFlags::CLOEXEC));
@@ -177,15 +179,15 @@ mod tests {
         let (mut ours, mut theirs) = pair();
         let message = ToSupervisor::Tunnel { replay: vec![200; MAX_MESSAGE] };
         assert!(matches!(ours.send(&message, &[]), Err(LineError::TooLong { .. })));
-        ours.send(&ToSupervisor::Ready, &[]).unwrap();
-        assert_eq!(theirs.receive::<ToSupervisor>().unwrap().unwrap().message, ToSupervisor::Ready);
+        ours.send(&READY, &[]).unwrap();
+        assert_eq!(theirs.receive::<ToSupervisor>().unwrap().unwrap().message, READY);
     }
 
     #[test]
     fn too_many_descriptors_are_refused() {
         let (mut ours, _theirs) = pair();
         let null = File::open("/dev/null").unwrap();
-        let error = ours.send(&ToSupervisor::Ready, &[null.as_fd(); MAX_DESCRIPTORS + 1]).unwrap_err();
+        let error = ours.send(&READY, &[null.as_fd(); MAX_DESCRIPTORS + 1]).unwrap_err();
         assert!(matches!(error, LineError::TooManyDescriptors { count: 17, limit: MAX_DESCRIPTORS }));
     }
 

@@ -18,8 +18,8 @@ pub enum ToWorker {
         /// Where it listens now.
         address: SocketAddr,
     },
-    /// A newer worker accepts connections now. Whoever has handed everything over need not be told; the others close
-    /// sockets so that they come back, finish requests, exit.
+    /// A newer worker accepts connections now, and has taken nothing over: close sockets so that they come back, finish
+    /// requests, exit.
     Retire,
     /// The run is over: close sockets for good, finish requests, exit.
     Stop,
@@ -44,8 +44,12 @@ pub struct Serve {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ToSupervisor {
     /// The worker accepts connections.
-    Ready,
-    /// The worker that serves could not hand over, so this one ends; one that does not ask for that would serve.
+    Ready {
+        /// Whether the worker that served until now has handed over to this one, and therefore ends by itself.
+        succeeds: bool,
+    },
+    /// Something went wrong between the worker that serves and this one, which therefore ends. It would serve if it did
+    /// not have to take over.
     NotTakenOver {
         /// What went wrong.
         why: String,

@@ -34,8 +34,8 @@ pub(crate) enum Event {
     TypesWritten(Vec<String>),
     /// The build is over.
     BuildEnded(Run, Outcome),
-    /// The worker accepts connections.
-    WorkerReady(Run, u32),
+    /// The worker accepts connections. If it succeeds the one that served, that one has handed over to it.
+    WorkerReady { run: Run, process: u32, succeeds: bool },
     /// The worker that serves could not hand over to this one, which therefore ends.
     NotTakenOver(Run, String),
     /// The worker is gone, or could not be started. It has said everything that it had to say.
@@ -83,7 +83,7 @@ pub(crate) enum Action {
     Build(Run),
     /// Start a worker. The one named last, which serves, is to hand its open sockets over to it.
     StartWorker(Run, Arc<Executable>, Option<Run>),
-    /// Tell a worker that a newer one serves.
+    /// Tell a worker that a newer one serves, which it does not know of.
     Retire(Run),
     /// End a worker at once.
     Kill(Run),

@@ -55,9 +55,6 @@ pub(crate) struct State {
     /// The last worker could not take the open sockets over, so the next one is to leave them alone.
     sockets_stay: bool,
     starting: Option<Worker>,
-    /// The worker that was overtaken before it was ready, until it has ended. It may be taking over, and whoever serves
-    /// hands over to one at a time.
-    overtaken: Option<Run>,
     serving: Option<Worker>,
     worker_backoff: Backoff,
     type_check: TypeCheck,
@@ -138,7 +135,6 @@ impl State {
             wanted: None,
             sockets_stay: false,
             starting: None,
-            overtaken: None,
             serving: None,
             worker_backoff: Backoff::default(),
             type_check: TypeCheck::default(),
@@ -162,7 +158,9 @@ impl State {
             Event::Building(run, doing) => self.building(run, doing),
             Event::TypesWritten(files) => self.types_written(&files, &mut actions),
             Event::BuildEnded(run, outcome) => self.build_ended(run, outcome, &mut actions),
-            Event::WorkerReady(run, process) => self.worker_ready(run, process, now, &mut actions),
+            Event::WorkerReady { run, process, succeeds } => {
+                self.worker_ready(run, process, succeeds, now, &mut actions);
+            }
             Event::NotTakenOver(run, why) => self.not_taken_over(run, why),
             Event::WorkerEnded(run, ending) => self.worker_ended(run, &ending, now, &mut actions),
             Event::TypesChecked(run, findings) => self.types_checked(run, findings, &mut actions),
@@ -249,17 +247,11 @@ impl State {
         if self.build.is_some() || !self.front_end_settled {
             return;
         }
-        if self.wanted.is_some()
-            && let Some(overtaken) = self.starting.take()
-        {
-            actions.push(Action::Kill(overtaken.run));
-            self.overtaken = Some(overtaken.run);
-        }
-        if self.overtaken.is_some() {
-            return;
-        }
         let Some(program) = self.program.clone() else { return };
         let Some(reason) = self.wanted.take() else { return };
+        if let Some(overtaken) = self.starting.take() {
+            actions.push(Action::Kill(overtaken.run));
+        }
         let run = self.next_run();
         let sockets_stay = std::mem::take(&mut self.sockets_stay);
         let predecessor = self.serving.as_ref().filter(|_| !sockets_stay).map(|serving| serving.run);
@@ -269,7 +261,14 @@ impl State {
         self.starting = Some(Worker { run, program, since: now, reason, takeover });
     }
 
-    fn worker_ready(&mut self, run: Run, process: u32, now: Instant, actions: &mut Vec<Action>) {
+    fn worker_ready(
+        &mut self,
+        run: Run,
+        process: u32,
+        succeeds: bool,
+        now: Instant,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(worker) = self.starting.take_if(|worker| worker.run == run) else { return };
         let took = seconds(now.duration_since(self.changed));
         let is_first = self.serving.is_none() && worker.takeover == Takeover::None;
@@ -282,7 +281,9 @@ impl State {
         actions.push(Action::Say(Tone::Good, text));
         match self.serving.replace(worker) {
             Some(old) => {
-                actions.push(Action::Retire(old.run));
+                if !succeeds {
+                    actions.push(Action::Retire(old.run));
+                }
                 actions.push(Action::After(RETIRE_LIMIT, Timer::WorkerRetired(old.run)));
             }
             None => actions.push(Action::Serving(true)),
@@ -305,7 +306,6 @@ impl State {
     }
 
     fn worker_ended(&mut self, run: Run, ending: &Ending, now: Instant, actions: &mut Vec<Action>) {
-        self.overtaken.take_if(|overtaken| *overtaken == run);
         if let Some(worker) = self.starting.take_if(|worker| worker.run == run) {
             self.starting_ended(worker, ending, now, actions);
         } else if let Some(worker) = self.serving.take_if(|worker| worker.run == run) {

@@ -33,7 +33,7 @@ impl Story {
         let build = story.last_build();
         story.on(Event::BuildEnded(build, good(1)));
         let worker = story.last_worker();
-        story.on(Event::WorkerReady(worker, 100));
+        story.on(ready(worker, 100));
         story
     }
 
@@ -153,6 +153,16 @@ fn good(inode: u64) -> Outcome {
     Outcome::Built(Executable::imagined(inode))
 }
 
+/// A worker is ready without having taken anything over.
+fn ready(run: Run, process: u32) -> Event {
+    Event::WorkerReady { run, process, succeeds: false }
+}
+
+/// A worker is ready and has taken everything over.
+fn succeeds(run: Run, process: u32) -> Event {
+    Event::WorkerReady { run, process, succeeds: true }
+}
+
 fn failed(how: &str) -> Ending {
     Ending { orderly: false, how: how.to_owned() }
 }
@@ -190,7 +200,7 @@ fn the_first_worker_waits_for_vite_and_the_run_is_announced_once_both_are_up() {
     assert_eq!(story.started(), Some(1));
     assert!(!story.is_announced());
     let worker = story.last_worker();
-    story.on(Event::WorkerReady(worker, 100));
+    story.on(ready(worker, 100));
     assert!(story.is_announced() && story.says("worker 100 ready"));
     assert!(story.actions.iter().any(|action| matches!(action, Action::Serving(true))));
 }
@@ -215,7 +225,7 @@ fn the_old_worker_serves_until_the_new_one_is_ready() {
     assert_eq!((story.started(), story.retired()), (Some(2), None));
     assert_eq!(story.predecessor(), Some(Some(old)));
     let new = story.last_worker();
-    story.on(Event::WorkerReady(new, 200));
+    story.on(ready(new, 200));
     assert_eq!(story.retired(), Some(old));
     assert!(story.says("rebuilt in 0.9 s, worker 200 ready"));
 }
@@ -234,7 +244,7 @@ fn a_build_that_fails_is_shown_and_goes_when_the_mended_program_is_ready() {
     story.on(Event::BuildEnded(build, good(2)));
     assert_eq!(story.shown(), None);
     let worker = story.last_worker();
-    story.on(Event::WorkerReady(worker, 200));
+    story.on(ready(worker, 200));
     assert_eq!(story.shown(), Some(None));
 }
 
@@ -269,7 +279,7 @@ fn a_worker_that_is_overtaken_before_it_is_ready_is_killed_and_its_readiness_ign
     let mut story = Story::serving();
     story.edit(2).edit(3);
     let overtaken = story.killed().unwrap();
-    story.on(Event::WorkerReady(overtaken, 200));
+    story.on(ready(overtaken, 200));
     assert_eq!(story.retired(), None);
     assert_eq!(inode(&story.state.serving.as_ref().unwrap().program), 1);
 }
@@ -284,7 +294,7 @@ fn a_worker_that_becomes_ready_does_not_hide_a_newer_mistake() {
     story.on(Event::Changed(SOURCES));
     let build = story.last_build();
     story.on(Event::BuildEnded(build, broken("newer")));
-    story.on(Event::WorkerReady(worker, 200));
+    story.on(ready(worker, 200));
     assert_eq!(story.shown(), None);
     assert!(story.state.shown.is_some());
 }
@@ -330,7 +340,7 @@ fn a_crashed_worker_is_restarted_with_growing_waits_and_the_waiting_page_meanwhi
         story.after(wait).on(Event::Due(timer));
         assert_eq!(story.started(), Some(1));
         let worker = story.last_worker();
-        story.on(Event::WorkerReady(worker, process));
+        story.on(ready(worker, process));
         assert_eq!(story.shown(), Some(None));
     }
     assert_eq!(waits, [250, 500, 1000]);
@@ -409,7 +419,7 @@ fn a_retired_worker_that_stays_is_killed_and_its_end_is_no_news() {
     let old = story.serving_worker();
     story.on(Event::Changed(ENVIRONMENT));
     let worker = story.last_worker();
-    story.on(Event::WorkerReady(worker, 200));
+    story.on(ready(worker, 200));
     assert_eq!(story.timer(), Some((RETIRE_LIMIT, Timer::WorkerRetired(old))));
     story.on(Event::Due(Timer::WorkerRetired(old)));
     assert_eq!(story.killed(), Some(old));

@@ -18,6 +18,18 @@ fn the_first_worker_and_one_after_a_crash_take_nothing_over() {
 }
 
 #[test]
+fn a_worker_that_has_handed_over_is_left_to_finish_its_requests_and_ends() {
+    let mut story = Story::serving();
+    let old = story.serving_worker();
+    story.edit(2);
+    story.on(succeeds(story.last_worker(), 200));
+    assert_eq!((story.retired(), story.killed()), (None, None));
+    assert_eq!(story.timer(), Some((RETIRE_LIMIT, Timer::WorkerRetired(old))));
+    story.on(Event::WorkerEnded(old, in_order()));
+    assert!(story.actions.is_empty());
+}
+
+#[test]
 fn a_worker_that_ends_in_order_while_its_successor_starts_has_handed_over() {
     let mut story = Story::serving();
     let old = story.serving_worker();
@@ -25,7 +37,7 @@ fn a_worker_that_ends_in_order_while_its_successor_starts_has_handed_over() {
     let new = story.last_worker();
     story.on(Event::WorkerEnded(old, in_order()));
     assert!(story.actions.is_empty(), "{:?}", story.actions);
-    story.after(Duration::from_millis(900)).on(Event::WorkerReady(new, 200));
+    story.after(Duration::from_millis(900)).on(succeeds(new, 200));
     assert!(story.says("rebuilt in 0.9 s, worker 200 ready"));
     assert_eq!((story.retired(), story.shown()), (None, None));
 }
@@ -61,7 +73,7 @@ fn a_crash_while_the_successor_starts_shows_the_waiting_page_until_that_is_ready
     story.on(Event::WorkerEnded(old, failed("signal: 6")));
     assert!(story.actions.iter().any(|action| matches!(action, Action::Serving(false))));
     assert_eq!(story.timer(), None);
-    story.on(Event::WorkerReady(new, 200));
+    story.on(ready(new, 200));
     assert!(story.actions.iter().any(|action| matches!(action, Action::Serving(true))));
 }
 
@@ -77,7 +89,7 @@ fn a_worker_that_could_not_take_over_is_started_again_without_the_open_sockets()
     assert!(story.says("the line broke"));
     assert_eq!((story.started(), story.predecessor()), (Some(2), Some(None)));
     assert_eq!(story.shown(), None, "there is nothing wrong with the program");
-    story.on(Event::WorkerReady(story.last_worker(), 200));
+    story.on(ready(story.last_worker(), 200));
     assert!(story.says("rebuilt in"));
     assert_eq!(story.retired(), Some(old));
 
@@ -95,18 +107,4 @@ fn a_program_that_ends_before_it_has_taken_over_leaves_everything_to_the_one_tha
     assert!(!story.actions.iter().any(|action| matches!(action, Action::Serving(_))));
     story.edit(3);
     assert_eq!(story.predecessor(), Some(Some(old)));
-}
-
-#[test]
-fn the_next_worker_is_started_when_the_overtaken_one_is_gone() {
-    let mut story = Story::serving();
-    let serving = story.serving_worker();
-    story.edit(2).edit(3);
-    assert_eq!(story.started(), None, "whoever serves hands over to one at a time");
-    let overtaken = story.killed().unwrap();
-    story.edit(4);
-    assert_eq!((story.started(), story.killed()), (None, None));
-    story.on(Event::WorkerEnded(overtaken, failed("signal: 9")));
-    assert_eq!((story.started(), story.predecessor()), (Some(4), Some(Some(serving))));
-    assert_eq!(story.shown(), None, "its end is no news");
 }

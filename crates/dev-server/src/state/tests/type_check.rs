@@ -89,7 +89,7 @@ fn what_does_not_fit_is_listed_and_keeps_neither_the_program_nor_the_page_back()
     assert!(!story.ends_check());
     assert_eq!(story.shown(), None);
     let worker = story.last_worker();
-    story.on(Event::WorkerReady(worker, 200));
+    story.on(ready(worker, 200));
     assert!(story.retired().is_some());
 }
 
