@@ -62,6 +62,7 @@ export async function addNumbers(checkout) {
 const OPENED = [
 	'channel join',
 	'channel subscribed',
+	'channel subscribing',
 	'client connected',
 	'client connecting 0',
 	'other connected',
