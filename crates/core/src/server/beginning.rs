@@ -1,13 +1,13 @@
 //! What a server begins with: nothing, what an earlier one has left in a file, or what another one hands over.
 
-use std::{path::Path, thread};
+use std::{path::Path, sync::Arc, thread};
 
 use tokio::{runtime, sync::oneshot};
 
 use super::ServeError;
 use crate::{
     Hub,
-    handover::{HandoverError, Predecessor, Taken, take},
+    handover::{HandoverError, Luggage, Predecessor, Taken, take},
 };
 
 /// How a server has come by its hub.
@@ -26,13 +26,14 @@ impl Beginning {
         predecessor: Option<Predecessor>,
         state_file: Option<&Path>,
         hub: &Hub,
+        luggage: &Arc<Luggage>,
         rehearse: impl AsyncFnOnce() -> Result<(), HandoverError>,
     ) -> Result<Self, ServeError> {
         match predecessor {
             Some(predecessor) if predecessor.moves_sockets() => {
                 rehearse().await?;
                 let process = predecessor.process();
-                let taken = take_over(predecessor, hub).await?;
+                let taken = take_over(predecessor, hub, Arc::clone(luggage)).await?;
                 log::info!("took over {} sockets from process {process}", taken.sockets);
                 Ok(Self::TakenOver(taken))
             }
@@ -68,10 +69,14 @@ impl Beginning {
 }
 
 /// Takes over in a thread that may block.
-async fn take_over(predecessor: Predecessor, hub: &Hub) -> Result<Taken, HandoverError> {
+async fn take_over(
+    predecessor: Predecessor,
+    hub: &Hub,
+    luggage: Arc<Luggage>,
+) -> Result<Taken, HandoverError> {
     let (hub, runtime) = (hub.clone(), runtime::Handle::current());
     let (report, taken) = oneshot::channel();
-    let take = move || drop(report.send(take(predecessor, &hub, &runtime)));
+    let take = move || drop(report.send(take(predecessor, &hub, &luggage, &runtime)));
     thread::Builder::new().name("handover".to_owned()).spawn(take)?;
     taken.await.unwrap_or(Err(HandoverError::HungUp))
 }
