@@ -15,7 +15,7 @@ import { until } from '../harness/wait.js';
 const SWAPS = 20;
 
 /** A worker that has crashed serves again after so long, which is more than it takes. */
-const BACK_MS = 1_500;
+const BACK_MS = 3_000;
 
 const API = 'crates/app/src/api.rs';
 const LIB = 'crates/app/src/lib.rs';
