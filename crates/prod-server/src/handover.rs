@@ -3,7 +3,7 @@
 
 use std::{
     net::TcpListener,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -19,13 +19,7 @@ pub(crate) fn greet(rendezvous: &Rendezvous) -> anyhow::Result<Option<Predecesso
     let Some(line) = rendezvous.find()? else { return Ok(None) };
     let predecessor = Predecessor::greet(line)
         .context("cannot take over from the process that serves now, which goes on")?;
-    if predecessor.moves_sockets() {
-        log::info!("taking over from the process that serves now, with its open sockets");
-    } else {
-        log::info!(
-            "taking over from another version than this one: its open sockets cannot move, so they are closed and come back"
-        );
-    }
+    log::info!("process {} serves now; this one takes over as soon as it can serve", predecessor.process());
     Ok(Some(predecessor))
 }
 
@@ -47,16 +41,31 @@ pub(crate) fn listeners(
     listen(host, port)
 }
 
-/// Whether this process is the one that the next would find, which it is as soon as it serves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Place(Arc<OnceLock<RendezvousGuard>>);
+/// Where the next process finds this one, for as long as this one is there to be found.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rendezvous: Rendezvous,
+    successors: SuccessorSender,
+    guard: Mutex<Option<RendezvousGuard>>,
+}
 
 impl Place {
-    /// Puts this process in the place of whoever was found there before. A server that cannot be found serves all the same.
-    pub(crate) fn occupy(&self, rendezvous: Rendezvous, successors: SuccessorSender) {
-        match rendezvous.open(successors) {
-            // This is called once; another guard would only be dropped.
-            Ok(guard) => drop(self.0.set(guard)),
+    /// A place that is not taken yet. Whoever comes goes to `successors`.
+    pub(crate) fn new(rendezvous: Rendezvous, successors: SuccessorSender) -> Self {
+        Self(Arc::new(Inner { rendezvous, successors, guard: Mutex::new(None) }))
+    }
+
+    /// Puts this process in the place of whoever was there before, unless it is there already. A server that cannot be found
+    /// serves all the same.
+    pub(crate) fn take(&self) {
+        if self.is_taken() == Some(true) {
+            return;
+        }
+        match self.0.rendezvous.open(self.0.successors.clone()) {
+            Ok(guard) => *self.guard() = Some(guard),
             Err(error) => {
                 let error = anyhow::Error::from(error);
                 log::error!("no later process can take over from this one: {error:#}");
@@ -65,7 +74,11 @@ impl Place {
     }
 
     /// Whether the next process would find this one. `None` if that was never so.
-    pub(crate) fn is_occupied(&self) -> Option<bool> {
-        self.0.get().map(RendezvousGuard::is_current)
+    pub(crate) fn is_taken(&self) -> Option<bool> {
+        self.guard().as_ref().map(RendezvousGuard::is_current)
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Option<RendezvousGuard>> {
+        self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,6 +8,7 @@ use super::ServeError;
 use crate::{
     Hub,
     handover::{HandoverError, Predecessor, Taken, take},
+    state_file,
 };
 
 /// How a server has come by its hub.
@@ -28,6 +29,10 @@ impl Beginning {
         hub: &Hub,
         rehearse: impl AsyncFnOnce() -> Result<(), HandoverError>,
     ) -> Result<Self, ServeError> {
+        if let Some(path) = state_file.filter(|_| predecessor.is_some()) {
+            // Of a time before the process that serves: after a crash of this one, it would bring that time back.
+            state_file::discard(path)?;
+        }
         match predecessor {
             Some(predecessor) if predecessor.moves_sockets() => {
                 rehearse().await?;

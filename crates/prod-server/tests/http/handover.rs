@@ -21,9 +21,7 @@ fn assert_serves(address: SocketAddr) {
 /// A start that is to fail, and what it says.
 #[track_caller]
 fn assert_fails(site: &Site, arguments: &[&str], sentence: &str) {
-    let output = site.command(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = Running::start(&mut site.command(arguments), 0).failed();
     assert!(said.contains(sentence) && !said.contains("panicked"), "{said}");
 }
 
@@ -38,7 +36,7 @@ fn a_second_start_takes_over_and_the_first_process_ends() {
     first.ended();
     post(second.address(), "lobby", "still here?");
     assert_eq!(page.hears(), ("still here?".to_owned(), before.offset + 1));
-    second.end_with(Signal::TERM);
+    site.stop(second);
     assert!(!site.path("handover").exists());
 }
 
@@ -67,7 +65,7 @@ fn a_process_for_another_address_takes_the_sockets_and_binds_for_itself() {
     assert!(page.is_alive());
     assert_serves(second.address());
     assert!(TcpStream::connect(first.address()).is_err(), "somebody listens where the first process did");
-    second.end_with(Signal::TERM);
+    site.stop(second);
 }
 
 #[test]
@@ -98,7 +96,7 @@ fn the_socket_of_a_dead_process_is_in_nobodys_way() {
     assert!(site.path("handover").exists());
     let second = site.start(&HANDOVER);
     assert_serves(second.address());
-    second.end_with(Signal::TERM);
+    site.stop(second);
     assert!(!site.path("handover").exists());
 }
 

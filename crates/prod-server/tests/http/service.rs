@@ -108,7 +108,7 @@ fn sigusr2_puts_the_next_process_in_place_and_nobody_notices() {
 
     stop(second);
     assert_eq!(line(&site.hears(), "STOPPING="), Some("1"));
-    first.ended_with_all();
+    first.everybody_ended();
     site.hears_nothing();
     assert!(!site.path("handover").exists());
 }
@@ -128,7 +128,7 @@ fn a_process_that_came_by_sigusr2_is_replaced_in_the_same_way() {
     assert!(page.is_alive());
     stop(third);
     assert_eq!(line(&site.hears(), "STOPPING="), Some("1"));
-    first.ended_with_all();
+    first.everybody_ended();
 }
 
 #[test]
