@@ -5,6 +5,7 @@ mod beginning;
 mod gate;
 mod handshake;
 mod origin;
+mod panics;
 mod rehearsal;
 mod route;
 mod running;
@@ -405,11 +406,15 @@ where
         let gate = gate.clone();
         let answer = match gate.refuse(request.head()) {
             Some(refusal) => Err(refusal),
-            None => Ok(app.call(request)),
+            None => Ok(panics::caught(|| app.call(request))),
         };
         async move {
             let mut response = match answer {
-                Ok(answer) => Response::from(answer.await?.map_into_boxed_body()),
+                Ok(Ok(answer)) => match panics::awaited(answer).await {
+                    Ok(answer) => Response::from(answer?.map_into_boxed_body()),
+                    Err(panic) => panics::response(&panic),
+                },
+                Ok(Err(panic)) => panics::response(&panic),
                 Err(refusal) => refusal,
             };
             gate.mark(&mut response);

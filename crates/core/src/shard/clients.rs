@@ -224,12 +224,8 @@ impl Shard {
     }
 
     fn reject(&self, connection: &Rc<Connection>, command: u32, rejection: Rejection) {
-        let (answer, cause) = rejection.into_parts();
-        if let Some(cause) = cause {
-            log::error!("a command of connection {} failed: {cause}", connection.socket.id());
-        }
         self.refuse_if_connecting(connection);
-        match answer {
+        match rejection.into_answer() {
             Answer::Disconnect(close) => {
                 connection.close(close);
                 self.release(connection);
