@@ -4,8 +4,6 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixListener;
 
-use rustix::process::Signal;
-
 use crate::client;
 use crate::page::{Page, post};
 use crate::running::Running;
@@ -36,6 +34,7 @@ fn a_second_start_takes_over_and_the_first_process_ends() {
     first.ended();
     post(second.address(), "lobby", "still here?");
     assert_eq!(page.hears(), ("still here?".to_owned(), before.offset + 1));
+    drop(page);
     site.stop(second);
     assert!(!site.path("handover").exists());
 }
@@ -63,6 +62,7 @@ fn a_process_for_another_address_takes_the_sockets_and_binds_for_itself() {
     site.hears_ready_from(second.process());
     first.ended();
     assert!(page.is_alive());
+    drop(page);
     assert_serves(second.address());
     assert!(TcpStream::connect(first.address()).is_err(), "somebody listens where the first process did");
     site.stop(second);
@@ -71,7 +71,7 @@ fn a_process_for_another_address_takes_the_sockets_and_binds_for_itself() {
 #[test]
 fn a_process_that_fails_its_checks_leaves_the_first_one_alone() {
     let site = Site::new();
-    let mut first = site.start(&HANDOVER);
+    let first = site.start(&HANDOVER);
     fs::create_dir(site.path("empty")).unwrap();
     let mut page = Page::open(first.address());
     let failing = [
@@ -83,9 +83,9 @@ fn a_process_that_fails_its_checks_leaves_the_first_one_alone() {
         assert_fails(&site, &[&HANDOVER[..], &arguments].concat(), sentence);
     }
     assert!(page.is_alive());
+    drop(page);
     assert_serves(first.address());
-    first.signal(Signal::TERM);
-    first.ended();
+    site.stop(first);
 }
 
 #[test]

@@ -104,6 +104,7 @@ fn sigusr2_puts_the_next_process_in_place_and_nobody_notices() {
     assert!(page.is_alive());
     first.ended();
     assert!(page.is_alive());
+    drop(page);
     visitors.were_all_served();
 
     stop(second);
@@ -126,6 +127,7 @@ fn a_process_that_came_by_sigusr2_is_replaced_in_the_same_way() {
     let third = site.hears_ready();
     assert_ne!(third, second);
     assert!(page.is_alive());
+    drop(page);
     stop(third);
     assert_eq!(line(&site.hears(), "STOPPING="), Some("1"));
     first.everybody_ended();
@@ -158,6 +160,7 @@ fn a_next_process_that_fails_its_checks_changes_nothing() {
     running.hear("there is no built front end");
     assert_goes_on(&site, &mut running, "it ended with exit status: 1");
     assert!(page.is_alive());
+    drop(page);
     // Nothing of that is in the way of the next attempt.
     reload(&site, &running);
     assert_goes_on(&site, &mut running, "it ended with exit status: 1");

@@ -12,9 +12,7 @@ const STATE_FILE: [&str; 2] = ["--state-file", "state"];
 fn a_page_that_was_away_over_a_restart_gets_what_it_has_missed() {
     let site = Site::new();
     let first = site.start(&STATE_FILE);
-    let mut page = Page::open(first.address());
-    let left_at = page.enter("lobby");
-    drop(page);
+    let left_at = Page::open(first.address()).enter("lobby");
     post(first.address(), "lobby", "before the stop");
     site.stop(first);
     assert!(site.path("state").is_file());
@@ -22,8 +20,7 @@ fn a_page_that_was_away_over_a_restart_gets_what_it_has_missed() {
     let second = site.start(&STATE_FILE);
     assert!(!site.path("state").exists(), "it can be used once more");
     post(second.address(), "lobby", "after the start");
-    let mut page = Page::open(second.address());
-    let missed = page.come_back("lobby", &left_at);
+    let missed = Page::open(second.address()).come_back("lobby", &left_at);
     assert_eq!(missed, Some(vec!["before the stop".to_owned(), "after the start".to_owned()]));
     let now = Page::open(second.address()).enter("lobby");
     assert_eq!(now, Position { epoch: left_at.epoch, offset: left_at.offset + 2 });
@@ -42,8 +39,8 @@ fn a_crash_does_not_bring_back_an_earlier_stop() {
     second.kill();
 
     let third = site.start(&STATE_FILE);
-    let mut page = Page::open(third.address());
-    assert_eq!(page.come_back("lobby", &left_at), None, "old offsets are used again");
+    let missed = Page::open(third.address()).come_back("lobby", &left_at);
+    assert_eq!(missed, None, "old offsets are used again");
     site.stop(third);
 }
 
