@@ -58,11 +58,11 @@ impl Place {
         Self(Arc::new(Inner { rendezvous, successors, guard: Mutex::new(None) }))
     }
 
-    /// Puts this process in the place of whoever was there before, unless it is there already. A server that cannot be found
-    /// serves all the same.
-    pub(crate) fn take(&self) {
+    /// Puts this process in the place of whoever was there before, and says whether it was not there already. A server that
+    /// cannot be found serves all the same.
+    pub(crate) fn take(&self) -> bool {
         if self.is_taken() == Some(true) {
-            return;
+            return false;
         }
         match self.0.rendezvous.open(self.0.successors.clone()) {
             Ok(guard) => *self.guard() = Some(guard),
@@ -71,6 +71,7 @@ impl Place {
                 log::error!("no later process can take over from this one: {error:#}");
             }
         }
+        true
     }
 
     /// Whether the next process would find this one. `None` if that was never so.
@@ -80,5 +81,31 @@ impl Place {
 
     fn guard(&self) -> MutexGuard<'_, Option<RendezvousGuard>> {
         self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use duplex_core::handover::Successors;
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_lost_to_a_process_that_is_gone_is_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let rendezvous = Rendezvous::at(folder.path().join("handover")).unwrap();
+        let (sender, _successors) = Successors::channel();
+        let place = Place::new(rendezvous.clone(), sender.clone());
+        assert_eq!(place.is_taken(), None);
+        assert!(place.take() && !place.take());
+        assert_eq!(place.is_taken(), Some(true));
+
+        let other = rendezvous.open(sender).unwrap();
+        assert_eq!(place.is_taken(), Some(false));
+        drop(other);
+        assert!(rendezvous.find().unwrap().is_none());
+        assert!(place.take());
+        assert_eq!(place.is_taken(), Some(true));
+        assert!(rendezvous.find().unwrap().is_some());
     }
 }

@@ -78,12 +78,11 @@ fn make_known(
         server = server.hand_over_to(successors);
     }
     let (serving, stopping, there) = (manager.clone(), manager.clone(), place.clone());
-    // Once more if another process had taken over, and could not serve.
+    // It is made anew if another process could not take over after all. That one may have made itself known.
     let server = server.background(move || {
-        if let Some(place) = &there {
-            place.take();
+        if there.as_ref().is_none_or(Place::take) {
+            serving.serves();
         }
-        serving.serves();
         ready(())
     });
     let server = server.stop_on(async move {

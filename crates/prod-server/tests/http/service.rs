@@ -168,6 +168,40 @@ fn a_next_process_that_fails_its_checks_changes_nothing() {
 }
 
 #[test]
+fn a_next_process_that_dies_before_the_last_step_changes_nothing() {
+    let site = Site::new();
+    let mut command = site.command(&HANDOVER);
+    // The first process does not pass these points, because it takes over from nobody.
+    let mut running = Running::start(command.env("DUPLEX_FAIL_AT", "before-commit:kill"), 1);
+    site.hears_ready_from(running.process());
+    let mut page = Page::open(running.address());
+    for _ in 0..2 {
+        reload(&site, &running);
+        assert_goes_on(&site, &mut running, "it ended with signal: 9");
+        assert!(page.is_alive());
+    }
+    let second = site.start(&HANDOVER);
+    running.ended();
+    assert!(page.is_alive());
+    drop(page);
+    site.stop(second);
+}
+
+#[test]
+fn a_next_process_that_dies_right_behind_the_last_step_is_not_missed() {
+    let site = Site::new();
+    let mut command = site.command(&HANDOVER);
+    let mut running = Running::start(command.env("DUPLEX_FAIL_AT", "committed:kill"), 1);
+    site.hears_ready_from(running.process());
+    reload(&site, &running);
+    assert_goes_on(&site, &mut running, "it ended with signal: 9");
+    let second = site.start(&HANDOVER);
+    running.ended();
+    assert_serves(second.address());
+    site.stop(second);
+}
+
+#[test]
 fn a_program_that_is_gone_changes_nothing() {
     let site = Site::new();
     let program = install(&site);
