@@ -16,6 +16,7 @@ mod error;
 mod fail_point;
 mod giving;
 mod link;
+mod luggage;
 mod message;
 mod peer;
 mod predecessor;
@@ -34,6 +35,7 @@ pub use self::{
 pub(crate) use self::{
     giving::{Given, GivingFailed, give},
     link::Link,
+    luggage::Luggage,
     message::Question,
     successors::{Conversation, Greeted, Intent},
     taking::{Taken, take},

@@ -520,3 +520,28 @@ fn streams_outlive_a_graceful_stop_in_a_file_that_is_used_once() {
         assert_eq!((next.epoch, next.offset), (published.epoch, 3));
     });
 }
+
+#[test]
+fn the_application_carries_over_what_it_wants_to() {
+    let plan = |kept: &Arc<Mutex<Vec<String>>>, name: &'static str| {
+        let (here, there) = (Arc::clone(kept), Arc::clone(kept));
+        echo().prepare(move |server| {
+            let list = move || here.lock().unwrap().clone();
+            let server = server.carry("list", list, move |list| *there.lock().unwrap() = list);
+            // What the other does not know, cannot read, or panics over is left behind.
+            let server = server.carry(name, || 1, |_: u32| ());
+            let server = server.carry("type", move || name.to_owned(), |_: String| panic!("a panic on purpose"));
+            server.carry("panic", || -> u32 { panic!("a panic on purpose") }, |_: u32| ())
+        })
+    };
+    let (olds, news) = (Arc::default(), Arc::default());
+    serve(plan(&olds, "a"), async |old| {
+        let mut peer = old.open().await;
+        olds.lock().unwrap().push("kept".to_owned());
+        let new = old.successor(plan(&news, "b")).await;
+        assert_eq!(*news.lock().unwrap(), ["kept"]);
+        peer.echo("moved").await;
+        drop(peer);
+        new.finish().await;
+    });
+}
