@@ -530,7 +530,8 @@ fn the_application_carries_over_what_it_wants_to() {
             let server = server.carry("list", list, move |list| *there.lock().unwrap() = list);
             // What the other does not know, cannot read, or panics over is left behind.
             let server = server.carry(name, || 1, |_: u32| ());
-            let server = server.carry("type", move || name.to_owned(), |_: String| panic!("a panic on purpose"));
+            let server =
+                server.carry("type", move || name.to_owned(), |_: String| panic!("a panic on purpose"));
             server.carry("panic", || -> u32 { panic!("a panic on purpose") }, |_: u32| ())
         })
     };
