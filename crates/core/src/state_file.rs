@@ -96,8 +96,8 @@ enum Damage {
 /// [`StateFileError::NotAFile`] and [`StateFileError::Unwritable`].
 pub fn check_state_file(path: &Path) -> Result<(), StateFileError> {
     is_there(path)?;
-    let beside = with_suffix(path, ".new");
-    let tried = make(&beside).and_then(|_| fs::remove_file(&beside));
+    let trial = with_suffix(path, ".try");
+    let tried = make(&trial).and_then(|_| fs::remove_file(&trial));
     tried.map_err(|source| StateFileError::Unwritable { path: path.to_owned(), source })
 }
 
@@ -118,6 +118,15 @@ pub(crate) fn write(path: &Path, state: &impl Serialize) -> Result<(), StateFile
 /// believed: what was there instead is then put aside under another name.
 pub(crate) fn take<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateFileError> {
     take_with(path, |path| fs::remove_file(path).and_then(|()| sync_directory(path)))
+}
+
+/// Removes a state that must not be used any more, because the hub has gone on without it.
+pub(crate) fn discard(path: &Path) -> Result<(), StateFileError> {
+    if !is_there(path)? {
+        return Ok(());
+    }
+    let removed = fs::remove_file(path).and_then(|()| sync_directory(path));
+    removed.map_err(|source| StateFileError::Undeletable { path: path.to_owned(), source })
 }
 
 fn take_with<T: DeserializeOwned>(
@@ -501,6 +510,15 @@ mod tests {
         write(&place.path(), &state()).unwrap();
         let error = take_with::<State>(&place.path(), |_| Err(Errno::ROFS.into())).unwrap_err();
         assert!(error.to_string().contains("state cannot be removed, so it must not be used"), "{error}");
+    }
+
+    #[test]
+    fn a_state_that_is_discarded_is_gone() {
+        let place = Place::new();
+        discard(&place.path()).unwrap();
+        write(&place.path(), &state()).unwrap();
+        discard(&place.path()).unwrap();
+        assert!(place.entries().is_empty());
     }
 
     #[test]

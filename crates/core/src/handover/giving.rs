@@ -74,6 +74,8 @@ pub(crate) fn give(
         wire.hang_up();
         hub.adopt(moving);
         hub.adopt(staying);
+        // Before anything is published again: only now are their shards known to their channels.
+        runtime.block_on(hub.sync());
         hub.resume();
         return Err(GivingFailed::Kept(error));
     }

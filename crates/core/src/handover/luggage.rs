@@ -36,7 +36,7 @@ impl Luggage {
 
     pub(super) fn pack(&self) -> Vec<(String, Bytes)> {
         let pack = |(name, (export, _)): (&String, &(Export, Import))| {
-            let packed = settle(name, || export())?;
+            let packed = settle(name, export)?;
             Some((name.clone(), packed.into()))
         };
         self.0.iter().filter_map(pack).collect()

@@ -23,6 +23,8 @@ mod predecessor;
 mod rendezvous;
 mod successors;
 mod taking;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use self::{

@@ -8,6 +8,7 @@ use super::ServeError;
 use crate::{
     Hub,
     handover::{HandoverError, Luggage, Predecessor, Taken, take},
+    state_file,
 };
 
 /// How a server has come by its hub.
@@ -35,6 +36,7 @@ impl Beginning {
                 let process = predecessor.process();
                 let taken = take_over(predecessor, hub, Arc::clone(luggage)).await?;
                 log::info!("took over {} sockets from process {process}", taken.sockets);
+                state_file.map(outdate);
                 Ok(Self::TakenOver(taken))
             }
             Some(predecessor) => {
@@ -43,6 +45,7 @@ impl Beginning {
                 log::warn!(
                     "process {process} has another version of what would move: its sockets are closed and come back"
                 );
+                state_file.map(outdate);
                 Ok(Self::Replacing(predecessor))
             }
             None => {
@@ -65,6 +68,14 @@ impl Beginning {
                 }
             }
         }
+    }
+}
+
+/// Removes a file of a time before the process that served until now: after a crash of this one, it would bring that time
+/// back.
+fn outdate(state_file: &Path) {
+    if let Err(error) = state_file::discard(state_file) {
+        log::error!("{error}");
     }
 }
 

@@ -182,7 +182,8 @@ impl Running {
         tokio::join!(self.hub.drain(stop), self.finish_requests());
         self.background.stop().await;
         self.hub.end_shards();
-        if let Some(path) = &self.state_file {
+        // After a restart another process goes on without it, and what it said in between would be missing.
+        if let Some(path) = self.state_file.as_ref().filter(|_| stop == Stop::Shutdown) {
             self.hub.save(path);
         }
     }

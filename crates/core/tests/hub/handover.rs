@@ -530,7 +530,8 @@ fn the_application_carries_over_what_it_wants_to() {
             let server = server.carry("list", list, move |list| *there.lock().unwrap() = list);
             // What the other does not know, cannot read, or panics over is left behind.
             let server = server.carry(name, || 1, |_: u32| ());
-            let server = server.carry("type", move || name.to_owned(), |_: String| panic!("a panic on purpose"));
+            let server =
+                server.carry("type", move || name.to_owned(), |_: String| panic!("a panic on purpose"));
             server.carry("panic", || -> u32 { panic!("a panic on purpose") }, |_: u32| ())
         })
     };
@@ -544,4 +545,69 @@ fn the_application_carries_over_what_it_wants_to() {
         drop(peer);
         new.finish().await;
     });
+}
+
+#[cfg(feature = "contract")]
+mod contracts {
+    use std::marker::PhantomData;
+
+    use duplex_core::{
+        Namespace, Rejection, Socket,
+        contract::{ChannelKind, Contract, Terms},
+    };
+    use serde::{Serialize, de::DeserializeOwned};
+    use serde_json::json;
+    use ts_rs::TS;
+
+    use crate::support::{Client, Plan, serve};
+
+    /// News whose publications are `P`.
+    struct News<P>(String, PhantomData<P>);
+
+    impl<P: Serialize + DeserializeOwned + TS + Send + Sync + 'static> ChannelKind<()> for News<P> {
+        const NAMESPACE: &'static str = "news";
+        type Publication = P;
+        type Info = ();
+
+        fn options() -> Namespace {
+            Namespace::default()
+        }
+
+        fn parse(name: &str) -> Option<Self> {
+            Some(Self(name.to_owned(), PhantomData))
+        }
+
+        fn name(&self) -> &str {
+            &self.0
+        }
+
+        async fn on_subscribe(&self, _: &Socket, (): &()) -> Result<Terms<()>, Rejection> {
+            Ok(Terms::default())
+        }
+    }
+
+    fn plan(contract: Contract<()>) -> Plan {
+        Plan::new()
+            .everything()
+            .namespaces(contract.namespaces())
+            .prepare(move |server| contract.carry(server))
+    }
+
+    #[test]
+    fn pages_ask_again_for_channels_whose_types_are_others_in_the_new_process() {
+        let same = || plan(Contract::new().channel::<News<u32>>());
+        serve(same(), async |old| {
+            let mut client = Client::connected(old).await;
+            client.subscribe("news:a").await;
+            let new = old.successor(same()).await;
+            new.hub.publish("news:a", &1).await.unwrap();
+            assert_eq!(client.publication().await, json!(1));
+            let newer = new.successor(plan(Contract::new().channel::<News<String>>())).await;
+            let push = client.push().await;
+            assert_eq!((&push["channel"], &push["unsubscribe"]["code"]), (&json!("news:a"), &json!(2500)));
+            drop(client);
+            new.finish().await;
+            newer.finish().await;
+        });
+    }
 }
