@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{runtime, sync::oneshot};
+use tokio::{runtime, sync::oneshot, time::timeout};
 
 use super::{
     Greeted, HandoverError, Link, Luggage, fail_point,
@@ -20,6 +20,9 @@ use crate::{
 
 /// Sockets in one message.
 const BATCH_SOCKETS: usize = 200;
+
+/// How long the hub may take to stand still. It takes some milliseconds, unless a hook blocks the thread of its shard.
+const FREEZE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of one message beyond which the next part goes into another one.
 const BATCH_BYTES: usize = 1 << 20;
@@ -62,10 +65,12 @@ pub(crate) fn give(
     let Greeted { mut wire, process, .. } = greeted;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
-    let moving = runtime.block_on(async {
-        hub.freeze().await;
-        hub.dissolve().await
-    });
+    let frozen = async { timeout(FREEZE_PATIENCE, hub.freeze()).await };
+    if runtime.block_on(frozen).is_err() {
+        hub.resume();
+        return Err(GivingFailed::Kept(HandoverError::Blocked(FREEZE_PATIENCE)));
+    }
+    let moving = runtime.block_on(hub.dissolve());
     // Carried by an actix worker, a connection cannot leave the process.
     let (moving, staying): (Vec<_>, Vec<_>) =
         moving.into_iter().partition(|one| matches!(one.stream, Incoming::Tcp(_)));
