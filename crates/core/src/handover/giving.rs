@@ -75,7 +75,10 @@ pub(crate) fn give(
     let (moving, staying): (Vec<_>, Vec<_>) =
         moving.into_iter().partition(|one| matches!(one.stream, Incoming::Tcp(_)));
     let handed = hand_over(&mut wire, hub, luggage, &moving);
-    if let Err(error) = handed.or_else(|error| last_look(&mut wire, error)) {
+    if let Err(error) = handed {
+        if has_committed(&mut wire) {
+            return Err(GivingFailed::Lost(error));
+        }
         wire.hang_up();
         hub.adopt(moving);
         hub.adopt(staying);
@@ -117,15 +120,16 @@ fn hand_over(wire: &mut Wire, hub: &Hub, luggage: &Luggage, moving: &[Moving]) -
     }
 }
 
-/// Whatever went wrong, from here on the other process can no longer commit. If it has done so before, the hub is its.
-fn last_look(wire: &mut Wire, error: HandoverError) -> Result<(), HandoverError> {
+/// Whatever went wrong, from here on the other process can no longer commit, nor say anything else. Whether it has committed
+/// before: then the hub is its.
+fn has_committed(wire: &mut Wire) -> bool {
     wire.end_reading();
     while let Ok(Some((message, _))) = wire.receive::<ToOld>() {
         if matches!(message, ToOld::Commit) {
-            return Ok(());
+            return true;
         }
     }
-    Err(error)
+    false
 }
 
 fn send_streams(wire: &mut Wire, hub: &Hub) -> Result<(), HandoverError> {

@@ -98,6 +98,7 @@ impl Running {
             }
             Err(GivingFailed::Lost(error)) => {
                 log::error!("process {process} has taken over and cannot be spoken to: {error}");
+                self.hub.lose();
                 Ending::Stop(Stop::Restart)
             }
         };
