@@ -16,9 +16,10 @@ use crate::pace::Pace;
 
 /// The chat. Cheap to clone; the clones are one chat.
 ///
-/// While a server is replaced, two processes have the database, and each publishes to its own sockets. A page that changes
-/// over from one to the other finds in the database what was said until then, by the sockets of either. What is said by
-/// those that have not changed over yet it finds when it opens the room once more.
+/// While one process takes over from another, both have the database, and together one hub. Where they cannot hand over,
+/// because their state versions differ, each publishes to its own sockets for a moment: a page that comes from one to the
+/// other finds in the database what was said until then, and what the last requests of the old process say when it opens
+/// the room once more.
 #[derive(Clone)]
 pub(crate) struct Chat {
     store: Store,

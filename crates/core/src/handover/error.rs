@@ -36,9 +36,11 @@ pub enum HandoverError {
     /// The application could not be set up in this process, so it must not take over.
     #[error("the application cannot be set up: {0}")]
     Application(String),
-    /// The server was stopped meanwhile.
-    #[error("the server was told to stop in the middle of the handover")]
-    Stopped,
+    /// Something in the application holds a thread that everything waits for.
+    #[error(
+        "the application did not stand still within {0:?}: a hook or a background task that blocks its thread holds everything up"
+    )]
+    Blocked(Duration),
 }
 
 /// Why the process that serves does not hand over.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::{runtime, sync::oneshot};
+use tokio::{runtime, sync::oneshot, time::timeout};
 
 use super::{
     Greeted, HandoverError, Link, Luggage, fail_point,
@@ -20,6 +20,9 @@ use crate::{
 
 /// Sockets in one message.
 const BATCH_SOCKETS: usize = 200;
+
+/// How long the hub may take to stand still. It takes some milliseconds, unless a hook blocks the thread of its shard.
+const FREEZE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of one message beyond which the next part goes into another one.
 const BATCH_BYTES: usize = 1 << 20;
@@ -62,15 +65,20 @@ pub(crate) fn give(
     let Greeted { mut wire, process, .. } = greeted;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
-    let moving = runtime.block_on(async {
-        hub.freeze().await;
-        hub.dissolve().await
-    });
+    let frozen = async { timeout(FREEZE_PATIENCE, hub.freeze()).await };
+    if runtime.block_on(frozen).is_err() {
+        hub.resume();
+        return Err(GivingFailed::Kept(HandoverError::Blocked(FREEZE_PATIENCE)));
+    }
+    let moving = runtime.block_on(hub.dissolve());
     // Carried by an actix worker, a connection cannot leave the process.
     let (moving, staying): (Vec<_>, Vec<_>) =
         moving.into_iter().partition(|one| matches!(one.stream, Incoming::Tcp(_)));
     let handed = hand_over(&mut wire, hub, luggage, &moving);
-    if let Err(error) = handed.or_else(|error| last_look(&mut wire, error)) {
+    if let Err(error) = handed {
+        if has_committed(&mut wire) {
+            return Err(GivingFailed::Lost(error));
+        }
         wire.hang_up();
         hub.adopt(moving);
         hub.adopt(staying);
@@ -112,15 +120,16 @@ fn hand_over(wire: &mut Wire, hub: &Hub, luggage: &Luggage, moving: &[Moving]) -
     }
 }
 
-/// Whatever went wrong, from here on the other process can no longer commit. If it has done so before, the hub is its.
-fn last_look(wire: &mut Wire, error: HandoverError) -> Result<(), HandoverError> {
+/// Whatever went wrong, from here on the other process can no longer commit, nor say anything else. Whether it has committed
+/// before: then the hub is its.
+fn has_committed(wire: &mut Wire) -> bool {
     wire.end_reading();
     while let Ok(Some((message, _))) = wire.receive::<ToOld>() {
         if matches!(message, ToOld::Commit) {
-            return Ok(());
+            return true;
         }
     }
-    Err(error)
+    false
 }
 
 fn send_streams(wire: &mut Wire, hub: &Hub) -> Result<(), HandoverError> {

@@ -74,6 +74,11 @@ impl Hub {
         self.tell_shards(|| Letter::Forward(link.clone()));
     }
 
+    /// The hub is another process's that cannot be asked: verbs are refused from now on.
+    pub(crate) fn lose(&self) {
+        self.shared.ownership.end();
+    }
+
     /// Everything that channels keep, in parts.
     pub(crate) fn stream_states(&self) -> impl Iterator<Item = Vec<StreamState>> + '_ {
         self.shared.channels.states()

@@ -1,7 +1,14 @@
 //! The application's background tasks: they run while this process owns the hub, and in one process at a time.
 
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
-use tokio::task::JoinHandle;
+use tokio::{task::JoinHandle, time::timeout};
+
+use crate::handover::HandoverError;
+
+/// How long a task may take to its next await.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Makes a task.
 pub(super) type Task = Box<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>;
@@ -24,12 +31,18 @@ impl Background {
     }
 
     /// Ends them where they wait, and returns when they have ended.
-    pub(super) async fn stop(&mut self) {
-        for task in self.running.drain(..) {
-            task.abort();
-            // One that has ended before, or panicked, has ended.
-            let _ = task.await;
-        }
+    ///
+    /// # Errors
+    /// One of them blocks its thread, and has not ended. It will, where it next waits.
+    pub(super) async fn stop(&mut self) -> Result<(), HandoverError> {
+        self.running.iter().for_each(JoinHandle::abort);
+        let all = async {
+            for task in self.running.drain(..) {
+                // One that has ended before, or panicked, has ended.
+                let _ = task.await;
+            }
+        };
+        timeout(PATIENCE, all).await.map_err(|_| HandoverError::Blocked(PATIENCE))
     }
 }
 

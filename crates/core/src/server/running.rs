@@ -79,7 +79,11 @@ impl Running {
     async fn hand_over(&mut self, greeted: Greeted, stop: &mut Stopping) -> Ending {
         let process = greeted.process;
         log::info!("process {process} takes over");
-        self.background.stop().await;
+        if let Err(error) = self.background.stop().await {
+            log::error!("process {process} cannot take over, and this one goes on: {error}");
+            self.background.start();
+            return Ending::Kept;
+        }
         self.handle.pause().await;
         let (given, stopped) = self.give(greeted, stop).await;
         let ending = match given {
@@ -94,6 +98,7 @@ impl Running {
             }
             Err(GivingFailed::Lost(error)) => {
                 log::error!("process {process} has taken over and cannot be spoken to: {error}");
+                self.hub.lose();
                 Ending::Stop(Stop::Restart)
             }
         };
@@ -180,7 +185,9 @@ impl Running {
         self.gate.leave();
         // Sockets are not the HTTP server's any more, so both end side by side and share the deadline.
         tokio::join!(self.hub.drain(stop), self.finish_requests());
-        self.background.stop().await;
+        if let Err(error) = self.background.stop().await {
+            log::warn!("{error}");
+        }
         self.hub.end_shards();
         // After a restart another process goes on without it, and what it said in between would be missing.
         if let Some(path) = self.state_file.as_ref().filter(|_| stop == Stop::Shutdown) {

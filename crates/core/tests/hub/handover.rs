@@ -547,6 +547,40 @@ fn the_application_carries_over_what_it_wants_to() {
     });
 }
 
+#[test]
+fn a_hook_that_blocks_its_shard_ends_the_attempt_and_not_the_service() {
+    let gate = Arc::new((Mutex::new(true), std::sync::Condvar::new()));
+    let hook = Arc::clone(&gate);
+    let plan = echo().on_message(move |socket, message| {
+        let hook = Arc::clone(&hook);
+        async move {
+            if message == Message::from("block") {
+                let (blocked, changed) = &*hook;
+                let open = changed.wait_while(blocked.lock().unwrap(), |blocked| *blocked).unwrap();
+                drop(open);
+            }
+            Ok(socket.send(message).await?)
+        }
+    });
+    serve(plan.limits(|limits| limits.slow_poll = Duration::from_secs(60)), async |old| {
+        let (mut one, mut two) = (old.open().await, old.open().await);
+        one.send_text("block").await;
+        old.message().await;
+        let new = old.begin_successor(echo()).await;
+        new.failed().await;
+        two.echo("nobody has noticed").await;
+        let (blocked, changed) = &*gate;
+        *blocked.lock().unwrap() = false;
+        changed.notify_all();
+        one.expect_text("block").await;
+        let newer = old.successor(echo()).await;
+        one.echo("moved").await;
+        two.echo("moved").await;
+        drop((one, two));
+        newer.finish().await;
+    });
+}
+
 #[cfg(feature = "contract")]
 mod contracts {
     use std::marker::PhantomData;
