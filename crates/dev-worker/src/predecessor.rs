@@ -25,7 +25,7 @@ pub(crate) fn succeed(server: Server, line: Option<UnixStream>) -> Result<(Serve
 /// Whether it was the handover that failed, and how: then this program may well be able to serve.
 pub(crate) fn why_not_taken_over(error: &anyhow::Error) -> Option<String> {
     match error.chain().find_map(|cause| cause.downcast_ref())? {
-        HandoverError::Application(_) | HandoverError::Stopped => None,
+        HandoverError::Application(_) => None,
         error => Some(error.to_string()),
     }
 }
