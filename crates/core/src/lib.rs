@@ -36,6 +36,7 @@
 #[cfg(windows)]
 compile_error!("Duplex needs a Unix system: on Windows, build and run it inside WSL2");
 
+mod blocking;
 mod centrifuge;
 mod channel;
 pub mod codec;

@@ -13,11 +13,13 @@ use crc32fast::Hasher;
 use rustix::io::Errno;
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::hub::STREAMS_VERSION;
+
 /// What the file begins with.
 const MAGIC: [u8; 8] = *b"DUPLEX\x0D\x0A";
 
-/// The version of the format. Whoever changes what a state means, in a way that its fields' names do not tell, counts on.
-const FORMAT: u32 = 1;
+/// The version of the format: that of what channels keep. Whoever changes the header counts on there, too.
+const FORMAT: u32 = STREAMS_VERSION;
 
 /// Magic, format version, length of the body (all numbers big endian), checksum of the body.
 const HEADER: usize = 8 + 4 + 8 + 4;

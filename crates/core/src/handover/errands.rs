@@ -1,6 +1,6 @@
 //! The new process's end of the line after COMMIT: it carries out what is still asked of the hub in the old process.
 
-use std::{collections::HashMap, net::TcpStream, os::fd::OwnedFd, thread};
+use std::{collections::HashMap, net::TcpStream, os::fd::OwnedFd};
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     ConnectionId, Hub, HubError, Rejection, Socket,
+    blocking::start_thread,
     hooks::{HookFailure, HookResult},
     shard::{Outcome, Work},
 };
@@ -90,11 +91,8 @@ impl Errands {
         let ear = wire.try_clone()?;
         ear.be_patient(true)?;
         let errands = Self { hub, runtime, hooks, answers: answers.clone() };
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new().name(name.to_owned()).spawn(run)
-        };
-        spawn("handover-out", Box::new(move || speak(wire, waiting)))?;
-        spawn("handover-in", Box::new(move || errands.listen(ear)))?;
+        start_thread("handover-out", move || speak(wire, waiting))?;
+        start_thread("handover-in", move || errands.listen(ear))?;
         Ok(answers)
     }
 

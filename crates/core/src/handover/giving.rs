@@ -65,11 +65,7 @@ pub(crate) fn give(
     let Greeted { mut wire, process, .. } = greeted;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
-    let frozen = async { timeout(FREEZE_PATIENCE, hub.freeze()).await };
-    if runtime.block_on(frozen).is_err() {
-        hub.resume();
-        return Err(GivingFailed::Kept(HandoverError::Blocked(FREEZE_PATIENCE)));
-    }
+    freeze(hub, runtime)?;
     let moving = runtime.block_on(hub.dissolve());
     // Carried by an actix worker, a connection cannot leave the process.
     let (moving, staying): (Vec<_>, Vec<_>) =
@@ -102,6 +98,36 @@ pub(crate) fn give(
     let link = Link::start(wire, process, has_started).map_err(GivingFailed::Lost)?;
     hub.give_away(&link);
     Ok(Given { link, started, works, sockets, took: began.elapsed() })
+}
+
+/// Hands over what channels keep, and nothing else: connections go on here without a hub, to be closed. Blocks.
+///
+/// # Errors
+/// See [`GivingFailed`].
+pub(crate) fn give_streams(
+    greeted: Greeted,
+    hub: &Hub,
+    runtime: &runtime::Handle,
+) -> Result<(), GivingFailed> {
+    let Greeted { mut wire, .. } = greeted;
+    freeze(hub, runtime)?;
+    if let Err(error) = hand_over(&mut wire, hub, &Luggage::default(), &[])
+        && !has_committed(&mut wire)
+    {
+        wire.hang_up();
+        hub.resume();
+        return Err(GivingFailed::Kept(error));
+    }
+    hub.lose();
+    Ok(())
+}
+
+fn freeze(hub: &Hub, runtime: &runtime::Handle) -> Result<(), GivingFailed> {
+    let frozen = async { timeout(FREEZE_PATIENCE, hub.freeze()).await };
+    runtime.block_on(frozen).map_err(|_| {
+        hub.resume();
+        GivingFailed::Kept(HandoverError::Blocked(FREEZE_PATIENCE))
+    })
 }
 
 /// Sends everything and waits for COMMIT.

@@ -8,7 +8,6 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
 };
 
 use bytes::Bytes;
@@ -23,6 +22,7 @@ use super::{
 };
 use crate::{
     HubError, Socket,
+    blocking::start_thread,
     shard::{NewcomerState, Work},
 };
 
@@ -64,12 +64,9 @@ impl Link {
         ear.be_patient(true)?;
         let asked = Mutex::new(Some(HashMap::new()));
         let link = Self(Arc::new(Inner { peer, outgoing, asked, numbers: AtomicU64::new(0) }));
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new().name(name.to_owned()).spawn(run)
-        };
-        spawn("handover-out", Box::new(move || speak(wire, waiting)))?;
+        start_thread("handover-out", move || speak(wire, waiting))?;
         let listener = link.clone();
-        spawn("handover-in", Box::new(move || listener.listen(ear, started)))?;
+        start_thread("handover-in", move || listener.listen(ear, started))?;
         Ok(link)
     }
 

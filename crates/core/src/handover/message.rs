@@ -22,7 +22,7 @@ pub(super) enum ToOld {
         /// How many descriptors it can still open.
         descriptors: u64,
     },
-    /// It serves with the listening sockets alone: the old process closes its sockets and ends.
+    /// It serves with the listening sockets alone, as no version is the same: the old process closes its sockets and ends.
     Replace,
     /// It has taken these sockets in.
     Taken(usize),
@@ -42,6 +42,8 @@ pub(super) enum ToOld {
 pub(super) struct Hello {
     /// The version of what would cross.
     pub(super) version: u32,
+    /// The version of what channels keep, which may cross alone.
+    pub(super) streams: u32,
     pub(super) process: u32,
     /// How many descriptors it can still open.
     pub(super) descriptors: u64,
@@ -86,6 +88,7 @@ pub(super) enum ToNew {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Welcome {
     pub(super) version: u32,
+    pub(super) streams: u32,
     pub(super) process: u32,
     /// The build of the front end that it serves.
     pub(super) build: Option<String>,

@@ -35,7 +35,7 @@ pub use self::{
     successors::{SuccessorSender, Successors},
 };
 pub(crate) use self::{
-    giving::{Given, GivingFailed, give},
+    giving::{Given, GivingFailed, give, give_streams},
     link::Link,
     luggage::Luggage,
     message::Question,
@@ -43,6 +43,7 @@ pub(crate) use self::{
     taking::{Taken, take},
 };
 
-/// The version of everything that crosses from one process to the next. Processes of different versions hand over only
-/// their listening sockets. A test fails when what crosses has changed and this has not.
+/// The version of everything that crosses from one process to the next. Between processes of different versions only what
+/// channels keep crosses, if that has the same version, and the listening sockets; connections are closed and come back. A
+/// test fails when what crosses has changed and this has not.
 pub const STATE_VERSION: u32 = 1;

@@ -10,7 +10,7 @@ use super::{
     message::{Hello, ToNew, ToOld, Welcome},
     wire::Wire,
 };
-use crate::descriptors::room_for_descriptors;
+use crate::{descriptors::room_for_descriptors, hub::STREAMS_VERSION};
 
 /// A line to the process that serves now.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl Predecessor {
         let fault = fail_point::fault_at("hello");
         let version = if fault.as_deref() == Some("version") { STATE_VERSION + 1 } else { STATE_VERSION };
         let descriptors = if fault.as_deref() == Some("descriptors") { 3 } else { room_for_descriptors() };
-        let hello = Hello { version, process: std::process::id(), descriptors };
+        let hello = Hello { version, streams: STREAMS_VERSION, process: std::process::id(), descriptors };
         wire.send(&ToOld::Hello(hello), &[])?;
         let (welcome, descriptors) = match wire.expect()? {
             (ToNew::Welcome(welcome), descriptors) => (welcome, descriptors),
@@ -50,10 +50,15 @@ impl Predecessor {
         std::mem::take(&mut self.listeners)
     }
 
-    /// Whether its open sockets can move here: both processes have the same state version. If not, this one begins with an
-    /// empty hub, and the other one closes its sockets with a code that makes them come back.
+    /// Whether its open sockets can move here: both processes have the same state version. If not, the other one closes its
+    /// sockets with a code that makes them come back.
     pub fn moves_sockets(&self) -> bool {
-        self.welcome.version == self.version
+        self.moves_streams() && self.welcome.version == self.version
+    }
+
+    /// Whether what its channels keep can move here. If not, this process begins with an empty hub.
+    pub(crate) fn moves_streams(&self) -> bool {
+        self.welcome.streams == STREAMS_VERSION
     }
 
     /// Its process id.

@@ -6,7 +6,6 @@ use std::{
         fd::{AsFd as _, BorrowedFd},
         unix::net::UnixStream,
     },
-    thread,
 };
 
 use tokio::sync::mpsc;
@@ -16,7 +15,7 @@ use super::{
     message::{Hello, ToNew, ToOld, Welcome},
     wire::Wire,
 };
-use crate::Hub;
+use crate::{Hub, blocking::start_thread, hub::STREAMS_VERSION};
 
 /// Callers that may wait. One process hands over to one other, once.
 const WAITING: usize = 4;
@@ -73,6 +72,8 @@ pub(crate) struct Greeted {
 pub(crate) enum Intent {
     /// Everything.
     TakeOver,
+    /// What channels keep. Connections of its version would be others.
+    TakeStreams,
     /// The listening sockets alone, which it has.
     Replace,
 }
@@ -115,13 +116,8 @@ impl Greeted {
                 wire.hang_up();
             }
         };
-        thread::Builder::new().name("successor".to_owned()).spawn(talk)?;
+        start_thread("successor", talk)?;
         Ok(conversation)
-    }
-
-    /// The same line, to hang up on it from elsewhere.
-    pub(crate) fn conversation(&self) -> Conversation {
-        Conversation { line: self.wire.stream().try_clone().ok() }
     }
 }
 
@@ -131,14 +127,15 @@ fn converse(wire: &mut Wire, listeners: &[TcpListener], hub: &Hub) -> Result<(In
         (ToOld::Hello(hello), _) => hello,
         (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
     };
-    let Hello { version, process, descriptors } = hello;
-    let moves = version == STATE_VERSION;
+    let Hello { version, streams, process, descriptors } = hello;
+    let moves = version == STATE_VERSION && streams == STREAMS_VERSION;
     if moves {
         check_descriptors(wire, hub, descriptors)?;
     }
     fail_point::reach("welcome", wire)?;
     let build = hub.settings().build.clone();
-    let welcome = Welcome { version: STATE_VERSION, process: std::process::id(), build };
+    let welcome =
+        Welcome { version: STATE_VERSION, streams: STREAMS_VERSION, process: std::process::id(), build };
     let listeners: Vec<BorrowedFd<'_>> = listeners.iter().map(|listener| listener.as_fd()).collect();
     wire.send(&ToNew::Welcome(welcome), &listeners)?;
     // Its application is set up now, which takes as long as it takes.
@@ -148,6 +145,7 @@ fn converse(wire: &mut Wire, listeners: &[TcpListener], hub: &Hub) -> Result<(In
             check_descriptors(wire, hub, descriptors)?;
             Intent::TakeOver
         }
+        (ToOld::Ready { .. }, _) if streams == STREAMS_VERSION => Intent::TakeStreams,
         (ToOld::Replace, _) => Intent::Replace,
         (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
     };

@@ -20,12 +20,15 @@ use crate::{
     Recovery, Rejection, Settings, Socket, Subscribing,
     codec::{self, Opcode},
     hooks::HookName,
+    hub::STREAMS_VERSION,
     shard::{Dialect, Incoming, Moving, Newcomer},
 };
 
-/// The shape of everything below, for [`STATE_VERSION`]. If the test fails because what crosses has been changed: raise
-/// the version, and put here what the test says.
-const SHAPE: (u32, &str) = (1, include_str!("shape.txt"));
+/// The shape of everything that crosses, for [`STATE_VERSION`], and of what channels keep, for [`STREAMS_VERSION`], of which
+/// a change changes the other one as well. If the test fails because the shape was changed: raise the version, here too,
+/// and write to the file what the test says.
+const STATE: (u32, &str) = (1, include_str!("state.shape"));
+const STREAMS: (u32, &str) = (1, include_str!("streams.shape"));
 
 /// Tells how far clients have come.
 struct Telling(Arc<Semaphore>);
@@ -48,7 +51,7 @@ impl Hooks for Telling {
 #[test]
 fn what_crosses_has_the_shape_of_its_version() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let shape = runtime.block_on(async {
+    let (state, streams) = runtime.block_on(async {
         let everything = Namespace {
             history_size: 10,
             recovery: Recovery::Forced,
@@ -80,24 +83,28 @@ fn what_crosses_has_the_shape_of_its_version() {
         let _both = told.acquire_many(2).await.unwrap();
         hub.publish("lobby", "kept").await.unwrap();
         hub.freeze().await;
-        let mut shape = Shape::default();
-        shape.add("Hello", &ToOld::Hello(Hello { version: 1, process: 1, descriptors: 1 }));
-        let welcome = Welcome { version: 1, process: 1, build: Some("build".to_owned()) };
-        shape.add("Welcome", &ToNew::Welcome(welcome));
-        for streams in hub.stream_states().filter(|streams| !streams.is_empty()) {
-            shape.add("Streams", &ToNew::Streams(streams));
+        let (mut streams, mut state) = (Shape::default(), Shape::default());
+        streams.add("Hub", &ToNew::Hub { fresh: hub.fresh_epoch() });
+        for part in hub.stream_states().filter(|part| !part.is_empty()) {
+            streams.add("Streams", &ToNew::Streams(part));
         }
-        for Moving { state, kept, .. } in hub.dissolve().await {
+        state.add("Hello", &ToOld::Hello(Hello { version: 1, streams: 1, process: 1, descriptors: 1 }));
+        let build = Some("build".to_owned());
+        state.add("Welcome", &ToNew::Welcome(Welcome { version: 1, streams: 1, process: 1, build }));
+        for Moving { state: moving, kept, .. } in hub.dissolve().await {
             let running = kept.work.map(|_| Running { hook: HookName::Subscribe, command: Some(3) });
-            shape.add("Connection", &(state, running));
+            state.add("Connection", &(moving, running));
         }
-        shape.to_string()
+        (state.to_string(), streams.to_string())
     });
-    assert_eq!(SHAPE.0, STATE_VERSION, "the shape belongs to another version");
-    assert_eq!(
-        shape, SHAPE.1,
-        "what crosses has changed: raise STATE_VERSION, and write this to shape.txt:\n{shape}"
-    );
+    let versions = [STATE_VERSION, STREAMS_VERSION];
+    assert_eq!([STATE.0, STREAMS.0], versions, "a shape belongs to another version");
+    for (shape, expected, file) in [(state, STATE.1, "state.shape"), (streams, STREAMS.1, "streams.shape")] {
+        assert!(
+            shape == expected,
+            "what crosses has changed: raise the version, and write this to {file}:\n{shape}"
+        );
+    }
 }
 
 /// A connection to the hub, and the client's end of it.

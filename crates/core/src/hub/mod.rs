@@ -21,7 +21,7 @@ pub(crate) use self::{
     inbox::{Inbox, InboxReader, inbox},
     ownership::Ownership,
     post::{Joining, Missing},
-    stream::{ReadLimits, StreamState},
+    stream::{ReadLimits, STREAMS_VERSION, StreamState},
 };
 pub use self::{
     content::Content,

@@ -74,9 +74,11 @@ impl Hub {
         self.tell_shards(|| Letter::Forward(link.clone()));
     }
 
-    /// The hub is another process's that cannot be asked: verbs are refused from now on.
+    /// The hub is another process's that is not to be asked: verbs are refused from now on. Connections that are still here
+    /// go on, to be closed.
     pub(crate) fn lose(&self) {
         self.shared.ownership.end();
+        self.tell_shards(|| Letter::Resume);
     }
 
     /// Everything that channels keep, in parts.

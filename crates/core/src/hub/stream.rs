@@ -28,6 +28,10 @@ struct Kept {
     expires: Instant,
 }
 
+/// The version of what channels keep, as it crosses to another process and lies in a state file. A test fails when its
+/// shape has changed and this has not.
+pub(crate) const STREAMS_VERSION: u32 = 1;
+
 /// A stream as plain data, which another process, or a later one, goes on with.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct StreamState {

@@ -1,12 +1,13 @@
 //! What a server begins with: nothing, what an earlier one has left in a file, or what another one hands over.
 
-use std::{path::Path, sync::Arc, thread};
+use std::{path::Path, sync::Arc};
 
-use tokio::{runtime, sync::oneshot};
+use tokio::runtime;
 
 use super::ServeError;
 use crate::{
     Hub,
+    blocking::in_thread,
     handover::{HandoverError, Luggage, Predecessor, Taken, take},
     state_file,
 };
@@ -31,9 +32,14 @@ impl Beginning {
         rehearse: impl AsyncFnOnce() -> Result<(), HandoverError>,
     ) -> Result<Self, ServeError> {
         match predecessor {
-            Some(predecessor) if predecessor.moves_sockets() => {
+            Some(predecessor) if predecessor.moves_streams() => {
                 rehearse().await?;
                 let process = predecessor.process();
+                if !predecessor.moves_sockets() {
+                    log::warn!(
+                        "process {process} has another state version: its sockets are closed and come back"
+                    );
+                }
                 let taken = take_over(predecessor, hub, Arc::clone(luggage)).await?;
                 log::info!("took over {} sockets from process {process}", taken.sockets);
                 state_file.map(outdate);
@@ -43,7 +49,7 @@ impl Beginning {
                 rehearse().await?;
                 let process = predecessor.process();
                 log::warn!(
-                    "process {process} has another version of what would move: its sockets are closed and come back"
+                    "process {process} keeps channels in another version: its sockets are closed and come back to an empty hub"
                 );
                 state_file.map(outdate);
                 Ok(Self::Replacing(predecessor))
@@ -86,8 +92,7 @@ async fn take_over(
     luggage: Arc<Luggage>,
 ) -> Result<Taken, HandoverError> {
     let (hub, runtime) = (hub.clone(), runtime::Handle::current());
-    let (report, taken) = oneshot::channel();
-    let take = move || drop(report.send(take(predecessor, &hub, &luggage, &runtime)));
-    thread::Builder::new().name("handover".to_owned()).spawn(take)?;
-    taken.await.unwrap_or(Err(HandoverError::HungUp))
+    let taken = in_thread("handover", move || take(predecessor, &hub, &luggage, &runtime)).await?;
+    // Nothing if the thread has panicked.
+    taken.unwrap_or(Err(HandoverError::HungUp))
 }

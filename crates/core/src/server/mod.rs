@@ -99,7 +99,7 @@ pub enum ServeError {
     #[error("the server's settings cannot be changed after its hub has been asked for")]
     TooLate,
     /// It could not take over from the process that serves, which goes on.
-    #[error("cannot take over from the process that serves: {0}")]
+    #[error("cannot take over from the process that serves")]
     Handover(#[from] HandoverError),
     /// The file with the hub's state cannot be used.
     #[error(transparent)]
@@ -175,7 +175,7 @@ impl Server {
 
     fn prepare(&mut self) -> Result<(), ServeError> {
         // What another process still owns is not this one's to act on.
-        let ours = !self.predecessor.as_ref().is_some_and(Predecessor::moves_sockets);
+        let ours = !self.predecessor.as_ref().is_some_and(Predecessor::moves_streams);
         (self.hub, self.unstarted) = Hub::prepare_owned(self.settings.clone(), ours)?;
         Ok(())
     }

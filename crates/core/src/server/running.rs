@@ -1,11 +1,10 @@
 //! A server that runs: until it is told to stop, or another process has taken over.
 
-use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, thread, time::Duration};
+use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration};
 
 use actix_server::ServerHandle;
 use tokio::{
     runtime,
-    sync::oneshot,
     task::JoinSet,
     time::{sleep, timeout},
 };
@@ -13,7 +12,8 @@ use tokio::{
 use super::{background::Background, gate::Gate, stop::Stop, succession::Succession};
 use crate::{
     Hub, Settings,
-    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, give},
+    blocking::in_thread,
+    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, give, give_streams},
 };
 
 /// How long the process that has taken over may take until it accepts connections.
@@ -60,7 +60,7 @@ impl Running {
                 ended = &mut serving => return result(ended),
                 greeted = succession.next() => match greeted.intent {
                     Intent::Replace => Ending::Stop(Stop::Restart),
-                    Intent::TakeOver => self.hand_over(greeted, &mut stop).await,
+                    Intent::TakeOver | Intent::TakeStreams => self.hand_over(greeted).await,
                 },
             };
             match ending {
@@ -76,7 +76,7 @@ impl Running {
     }
 
     /// Hands everything over to another process. Whatever goes wrong before it has everything leaves this one as it was.
-    async fn hand_over(&mut self, greeted: Greeted, stop: &mut Stopping) -> Ending {
+    async fn hand_over(&mut self, greeted: Greeted) -> Ending {
         let process = greeted.process;
         log::info!("process {process} takes over");
         if let Err(error) = self.background.stop().await {
@@ -85,9 +85,14 @@ impl Running {
             return Ending::Kept;
         }
         self.handle.pause().await;
-        let (given, stopped) = self.give(greeted, stop).await;
-        let ending = match given {
-            Ok(given) => {
+        let ending = match self.give(greeted).await {
+            Ok(None) => {
+                log::warn!(
+                    "process {process} has another state version: it has what channels keep, and no socket"
+                );
+                Ending::Stop(Stop::Restart)
+            }
+            Ok(Some(given)) => {
                 let (sockets, took) = (given.sockets, given.took);
                 log::info!("{sockets} sockets have moved to process {process} in {took:.1?}");
                 self.follow(given, process).await
@@ -106,37 +111,24 @@ impl Running {
             self.handle.resume().await;
             self.background.start();
         }
-        match (ending, stopped) {
-            (Ending::Kept, Some(stop)) => Ending::Stop(stop),
-            (ending, _) => ending,
-        }
+        ending
     }
 
-    /// Gives everything away, in a thread that may block. A stop meanwhile ends the attempt.
-    async fn give(
-        &self,
-        greeted: Greeted,
-        stop: &mut Stopping,
-    ) -> (Result<Given, GivingFailed>, Option<Stop>) {
-        let line = greeted.conversation();
+    /// Gives everything away, in a thread that may block. A stop waits until that has ended one way or the other, which is
+    /// soon: nobody could say in between whose the sockets are.
+    async fn give(&self, greeted: Greeted) -> Result<Option<Given>, GivingFailed> {
         let (hub, luggage) = (self.hub.clone(), Arc::clone(&self.luggage));
         let runtime = runtime::Handle::current();
-        let (report, mut given) = oneshot::channel();
-        let give = move || drop(report.send(give(greeted, &hub, &luggage, &runtime)));
-        if let Err(error) = thread::Builder::new().name("handover".to_owned()).spawn(give) {
-            return (Err(GivingFailed::Kept(error.into())), None);
-        }
-        // The thread reports, unless it has panicked: then nobody knows what is whose.
-        let lost = |_| GivingFailed::Lost(HandoverError::HungUp);
-        tokio::select! {
-            given = &mut given => {
-                line.go_on();
-                (given.map_err(lost).and_then(|given| given), None)
-            }
-            stop = stop => {
-                drop(line);
-                (given.await.map_err(lost).and_then(|given| given), Some(stop))
-            }
+        let everything = greeted.intent == Intent::TakeOver;
+        let give = move || match everything {
+            true => give(greeted, &hub, &luggage, &runtime).map(Some),
+            false => give_streams(greeted, &hub, &runtime).map(|()| None),
+        };
+        match in_thread("handover", give).await {
+            Ok(Some(given)) => given,
+            // It has panicked, and nobody knows what is whose.
+            Ok(None) => Err(GivingFailed::Lost(HandoverError::HungUp)),
+            Err(error) => Err(GivingFailed::Kept(error.into())),
         }
     }
 
