@@ -265,7 +265,12 @@ fn run_server(
     let server = server.stop_on(async move { stopping.await.unwrap_or(Stop::Shutdown) });
     let hub = server.hub();
     let app = move || App::new().configure(standard_routes).configure(|config| routes(config));
-    (hub, tokio::spawn(async move { server.run(hooks, app).await.map_err(|error| error.to_string()) }))
+    (hub, tokio::spawn(async move { server.run(hooks, app).await.map_err(|error| explain(&error)) }))
+}
+
+/// An error with what led to it.
+fn explain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", explain(source)))
 }
 
 fn run_portable(
