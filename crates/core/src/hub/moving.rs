@@ -1,13 +1,16 @@
 //! The hub between two processes: it is frozen, taken apart, put together again, and goes on where it belongs.
 
-use std::{path::Path, time::SystemTime};
+use std::{
+    path::Path,
+    time::{Duration, SystemTime},
+};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{Hub, StreamState};
 use crate::{
-    ConnectionId, Epoch, Identity, Socket,
+    ConnectionId, Epoch, Identity, Socket, Stop,
     handover::Link,
     hub::Place,
     shard::{Incoming, Letter, Moving, Newcomer, NewcomerState, Outgoing, What},
@@ -75,9 +78,11 @@ impl Hub {
     }
 
     /// The hub is another process's that is not to be asked: verbs are refused from now on. Connections that are still here
-    /// go on, to be closed.
+    /// are closed before they do anything else.
     pub(crate) fn lose(&self) {
         self.shared.ownership.end();
+        self.begin_draining();
+        self.tell_shards(|| Letter::Drain { stop: Stop::Restart, spread: Duration::ZERO });
         self.tell_shards(|| Letter::Resume);
     }
 

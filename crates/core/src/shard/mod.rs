@@ -331,12 +331,16 @@ impl Shard {
         let everybody = self.targets(&Target::All);
         let steps = spread.as_micros() / DRAIN_STEP.as_micros() + 1;
         let per_step = everybody.len().div_ceil(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
+        let close = move |some: &[Rc<Connection>]| {
+            some.iter().for_each(|connection| connection.close_for(Ending::Stop(stop)));
+        };
+        if steps == 1 {
+            return close(&everybody);
+        }
         tokio::task::spawn_local(async move {
             for some in everybody.chunks(per_step) {
-                some.iter().for_each(|connection| connection.close_for(Ending::Stop(stop)));
-                if steps > 1 {
-                    tokio::time::sleep(DRAIN_STEP).await;
-                }
+                close(some);
+                tokio::time::sleep(DRAIN_STEP).await;
             }
         });
     }
