@@ -1,0 +1,83 @@
+//! What the system knows about the server's sockets: how much waits in them, and which processes have them open.
+
+use std::{
+    collections::{HashMap, HashSet},
+    fs,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    /// Bytes that the other end has not taken.
+    pub(crate) sending: u64,
+    /// Bytes that have come and not been read.
+    pub(crate) received: u64,
+    inode: u64,
+}
+
+/// The ends at an address of everything that is connected to it, by the address of the other end.
+pub(crate) fn ends_at(address: SocketAddr) -> HashMap<SocketAddr, End> {
+    ends().filter(|(here, _, _)| *here == address).map(|(_, there, end)| (there, end)).collect()
+}
+
+/// The other ends, by their own address.
+pub(crate) fn ends_towards(address: SocketAddr) -> HashMap<SocketAddr, End> {
+    ends().filter(|(_, there, _)| *there == address).map(|(here, _, end)| (here, end)).collect()
+}
+
+/// Those of the processes that have it open.
+pub(crate) fn owners(end: End, processes: &[u32]) -> Vec<u32> {
+    processes.iter().copied().filter(|process| sockets_of(*process).contains(&end.inode)).collect()
+}
+
+fn sockets_of(process: u32) -> HashSet<u64> {
+    let Ok(descriptors) = fs::read_dir(format!("/proc/{process}/fd")) else { return HashSet::new() };
+    let links = descriptors.filter_map(|descriptor| fs::read_link(descriptor.ok()?.path()).ok());
+    links.filter_map(|link| inode(link.to_str()?)).collect()
+}
+
+fn inode(link: &str) -> Option<u64> {
+    link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Established connections of IPv4: `man 5 proc_pid_net`.
+fn ends() -> impl Iterator<Item = (SocketAddr, SocketAddr, End)> {
+    const ESTABLISHED: &str = "01";
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows: Vec<_> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            let [_, here, there, ESTABLISHED, queues, _, _, _, _, inode, ..] = fields[..] else {
+                return None;
+            };
+            let (sending, received) = queues.split_once(':')?;
+            let [sending, received] =
+                [sending, received].map(|bytes| u64::from_str_radix(bytes, 16).unwrap());
+            Some((address(here)?, address(there)?, End { sending, received, inode: inode.parse().ok()? }))
+        })
+        .collect();
+    rows.into_iter()
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    let (ip, port) = text.split_once(':')?;
+    let ip = u32::from_str_radix(ip, 16).ok()?.to_ne_bytes();
+    Some((Ipv4Addr::from(ip), u16::from_str_radix(port, 16).ok()?).into())
+}
+
+#[test]
+fn the_system_says_what_waits_and_whose_it_is() {
+    use std::io::Write;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut client = std::net::TcpStream::connect(address).unwrap();
+    let (_server, peer) = listener.accept().unwrap();
+    client.write_all(b"hello").unwrap();
+    let end = ends_at(address)[&peer];
+    assert_eq!((end.received, end.sending), (5, 0));
+    assert_eq!(ends_towards(address)[&peer].received, 0);
+    assert_eq!(owners(end, &[std::process::id(), 1]), [std::process::id()]);
+}
