@@ -60,6 +60,7 @@ mod publication;
 mod server;
 mod settings;
 mod shard;
+mod state_file;
 pub mod supervision;
 mod tokens;
 
@@ -78,7 +79,7 @@ pub use hub::{Content, History, HistoryQuery, Hub, HubError, HubStartError, Pres
 pub use identity::Identity;
 pub use json::Json;
 pub use limits::{BadLimit, Limits};
-pub use listen::{ListenError, listen, listen_on_next_free};
+pub use listen::{ListenError, is_listening, listen, listen_on_next_free};
 pub use namespace::{BadNamespace, JoinLeave, Namespace, Namespaces, Recovery};
 pub use position::{Epoch, Position, Since};
 pub use publication::{ClientInfo, Publication};
@@ -88,4 +89,5 @@ pub use server::{
 };
 pub use settings::Settings;
 pub use shard::ConnectionInfo;
+pub use state_file::{StateFileError, check_state_file};
 pub use tokens::{BadKey, TokenKeys};

@@ -2,7 +2,7 @@
 //! taken.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
+use std::net::{AddrParseError, IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::ops::ControlFlow;
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -58,8 +58,7 @@ pub enum ListenError {
 /// Fails when the port is taken on any of the addresses, or the host is no address of this machine.
 pub fn listen(host: &str, port: u16) -> Result<Vec<TcpListener>, ListenError> {
     if !host.eq_ignore_ascii_case("localhost") {
-        let address =
-            host.trim_matches(['[', ']']).parse().map_err(|_| ListenError::UnknownHost(host.to_owned()))?;
+        let address = numeric(host).map_err(|_| ListenError::UnknownHost(host.to_owned()))?;
         return Ok(vec![bind(SocketAddr::new(address, port)).map_err(|error| explain(host, port, error))?]);
     }
     for _ in 0..ATTEMPTS {
@@ -81,6 +80,30 @@ pub fn listen_on_next_free(host: &str, port: u16) -> Result<Vec<TcpListener>, Li
     let taken = |result: &Result<_, ListenError>| matches!(result, Err(ListenError::Taken { .. }));
     let mut attempts = (port..=u16::MAX).take(PORTS).map(|port| listen(host, port));
     attempts.find(|result| !taken(result)).unwrap_or(Err(ListenError::Taken { host: host.to_owned(), port }))
+}
+
+/// Whether these sockets are what [`listen`] would make of a host and port, so that none has to be made. They come from
+/// another process, which may have been started with other settings.
+pub fn is_listening(listeners: &[TcpListener], host: &str, port: u16) -> bool {
+    let addresses: Option<Vec<_>> = listeners.iter().map(|listener| listener.local_addr().ok()).collect();
+    let Some(addresses) = addresses else { return false };
+    let Some(first) = addresses.first() else { return false };
+    let is_one_port = addresses.iter().all(|address| address.port() == first.port());
+    let ips: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
+    is_one_port && (port == 0 || port == first.port()) && is_host(&ips, host)
+}
+
+fn is_host(ips: &[IpAddr], host: &str) -> bool {
+    if !host.eq_ignore_ascii_case("localhost") {
+        return numeric(host).is_ok_and(|ip| ips == [ip]);
+    }
+    let (v4, v6) = (IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST));
+    // Alone where there was no IPv6.
+    ips == [v4] || ips == [v4, v6]
+}
+
+fn numeric(host: &str) -> Result<IpAddr, AddrParseError> {
+    host.trim_matches(['[', ']']).parse()
 }
 
 /// Continues if the system chose a port that is only free for IPv4.
@@ -142,6 +165,22 @@ mod tests {
             assert_eq!(address(listener).port(), port);
             TcpStream::connect(address(listener)).unwrap();
         }
+    }
+
+    #[test]
+    fn sockets_are_recognized_by_host_and_port() {
+        let here = listen("127.0.0.1", 0).unwrap();
+        let port = address(&here[0]).port();
+        assert!(is_listening(&here, "127.0.0.1", port) && is_listening(&here, "127.0.0.1", 0));
+        assert!(is_listening(&here, "localhost", port), "there may be no IPv6");
+        assert!(!is_listening(&here, "127.0.0.1", port ^ 1));
+        assert!(!is_listening(&here, "0.0.0.0", port) && !is_listening(&here, "example.com", port));
+        let local = listen("localhost", 0).unwrap();
+        assert!(is_listening(&local, "LOCALHOST", address(&local[0]).port()));
+        assert_eq!(is_listening(&local, "127.0.0.1", 0), local.len() == 1);
+        let other = listen("127.0.0.1", 0).unwrap();
+        assert!(!is_listening(&[here, other].into_iter().flatten().collect::<Vec<_>>(), "127.0.0.1", 0));
+        assert!(!is_listening(&[], "127.0.0.1", 0));
     }
 
     #[test]

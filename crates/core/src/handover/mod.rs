@@ -4,12 +4,14 @@
 mod error;
 mod fail_point;
 mod predecessor;
+mod rendezvous;
 mod successors;
 
 pub use self::{
     error::HandoverError,
     fail_point::{FAIL_POINTS, FailPoint, Side},
     predecessor::Predecessor,
+    rendezvous::{Rendezvous, RendezvousError, RendezvousGuard},
     successors::{SuccessorSender, Successors},
 };
 

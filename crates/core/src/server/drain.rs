@@ -26,8 +26,15 @@ pub enum Stop {
     Restart,
 }
 
-/// Resolves at the first SIGTERM or SIGINT.
-pub(super) async fn signalled() -> Stop {
+impl Stop {
+    /// Resolves at the first SIGTERM or SIGINT. This is what a server waits for by default.
+    pub async fn signalled() -> Self {
+        first_signal().await;
+        Self::Shutdown
+    }
+}
+
+async fn first_signal() {
     match (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) {
         (Ok(mut terminate), Ok(mut interrupt)) => {
             tokio::select! {
@@ -40,7 +47,6 @@ pub(super) async fn signalled() -> Stop {
             std::future::pending::<()>().await;
         }
     }
-    Stop::Shutdown
 }
 
 /// A server that runs, with all it needs to end well.

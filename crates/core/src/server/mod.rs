@@ -139,7 +139,7 @@ impl Server {
             hub,
             unstarted,
             hub_is_known: Cell::new(false),
-            stop: Box::pin(drain::signalled()),
+            stop: Box::pin(Stop::signalled()),
             ready: Box::new(|| ()),
             predecessor: None,
             successors: None,
