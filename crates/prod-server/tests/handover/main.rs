@@ -15,6 +15,8 @@
 
 mod accounting;
 mod callers;
+mod client;
+mod continuity;
 mod frame;
 mod http;
 mod kernel;
@@ -25,6 +27,7 @@ mod payload;
 mod report;
 mod scale;
 mod server;
+mod session;
 mod site;
 mod socket;
 mod stage;
