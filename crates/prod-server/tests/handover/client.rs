@@ -83,7 +83,7 @@ impl Client {
         let (caller, name) = (std::panic::Location::caller(), name.to_owned());
         async move {
             let reply = within("a reply", self.ask(&name, request)).await;
-            let reply = reply.unwrap_or_else(|gone| panic!("{caller}: {gone:?}"));
+            let reply = reply.unwrap_or_else(|gone| panic!("{caller}: {gone}"));
             reply.get(&name).unwrap_or_else(|| panic!("{caller}: {reply}")).clone()
         }
     }
@@ -96,16 +96,11 @@ impl Client {
 
     /// The next push. It may be dropped and called again.
     pub(crate) async fn next_push(&mut self) -> Result<Value, Gone> {
-        loop {
-            if let Some(push) = self.pushes.pop_front() {
-                return Ok(push);
-            }
-            let line = self.line().await?;
-            match line.get("push") {
-                Some(push) => return Ok(push.clone()),
-                None => panic!("wanted a push, got {line}"),
-            }
+        if let Some(push) = self.pushes.pop_front() {
+            return Ok(push);
         }
+        let line = self.line().await?;
+        Ok(line.get("push").unwrap_or_else(|| panic!("wanted a push, got {line}")).clone())
     }
 
     /// The next push about a channel.
@@ -115,7 +110,7 @@ impl Client {
         async move {
             loop {
                 let push = within("a push", self.next_push()).await;
-                let push = push.unwrap_or_else(|gone| panic!("{caller}: {gone:?}"));
+                let push = push.unwrap_or_else(|gone| panic!("{caller}: {gone}"));
                 if push.get("channel").is_some() {
                     return push;
                 }

@@ -191,7 +191,7 @@ async fn a_socket_lives_as_long_as_its_session_and_no_longer() {
     };
     let (client_gone, raw_gone) = (client.gone().await, within("its end", raw_gone).await);
     for gone in [client_gone, raw_gone] {
-        assert!(matches!(gone, Gone::Closed(3005, _)), "{gone:?}");
+        assert!(matches!(gone, Gone::Closed(3005, _)), "{gone}");
     }
 }
 

@@ -214,12 +214,12 @@ impl Returning {
                 Over::Stopped => return,
                 Over::Gone(gone) => {
                     if !gone.is_temporary() {
-                        self.wrong(&format!("it must not come back: {gone:?}"));
+                        self.wrong(&format!("it must not come back: {gone}"));
                     }
                     let mut status = self.status.lock().unwrap();
                     // A socket that was never opened has not ended.
                     if status.address.take().is_some() {
-                        status.ends.push(format!("{gone:?}"));
+                        status.ends.push(format!("{gone}"));
                     }
                 }
             }

@@ -217,7 +217,7 @@ impl Ledger {
 
     pub(crate) fn closed(&mut self, gone: &Gone) {
         self.counts.closed += 1;
-        self.complain(format!("it was closed: {gone:?}"));
+        self.complain(format!("it was closed: {gone}"));
     }
 
     /// Whether everything has come that must come, when this many messages to everybody were sent.

@@ -203,7 +203,7 @@ async fn open(plans: Vec<Plan>, server: SocketAddr) -> Vec<Talker> {
     }
     let mut talkers = Vec::new();
     while let Some(opened) = opening.join_next().await {
-        talkers.push(opened.unwrap().unwrap_or_else(|gone| panic!("it was not let in: {gone:?}")));
+        talkers.push(opened.unwrap().unwrap_or_else(|gone| panic!("it was not let in: {gone}")));
     }
     talkers
 }

@@ -18,6 +18,8 @@ mod callers;
 mod client;
 mod continuity;
 mod crowd;
+#[cfg(debug_assertions)]
+mod faults;
 mod frame;
 mod http;
 mod kernel;

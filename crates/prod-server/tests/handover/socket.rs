@@ -1,7 +1,7 @@
 //! A WebSocket to the server, as raw as it gets.
 
 use std::{
-    io,
+    fmt, io,
     net::{Ipv4Addr, SocketAddr},
 };
 
@@ -30,6 +30,16 @@ pub(crate) enum Gone {
 impl From<io::Error> for Gone {
     fn from(error: io::Error) -> Gone {
         Gone::Broken(error)
+    }
+}
+
+impl fmt::Display for Gone {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Gone::Closed(code, reason) => write!(formatter, "closed with {code} {reason:?}"),
+            Gone::Broken(error) => write!(formatter, "broken: {error}"),
+            Gone::Refused(head) => write!(formatter, "refused: {head:?}"),
+        }
     }
 }
 
