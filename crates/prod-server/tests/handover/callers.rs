@@ -12,6 +12,7 @@ use tokio::{sync::watch, task::JoinSet, time::sleep};
 
 use crate::{
     http::{Caller, Request},
+    session,
     site::{SCRIPT, Site},
     socket::source,
 };
@@ -56,8 +57,13 @@ impl Callers {
         for number in 0..=count {
             let caller = Caller::new(site.address, source(FIRST + 100 * number), number % 2 == 0);
             let shouts = number == count;
-            let caller =
-                Loop { caller, shouts, gap: if shouts { shout } else { gap }, tally: Arc::clone(&tally) };
+            let caller = Loop {
+                caller,
+                cookie: session::of("ada"),
+                shouts,
+                gap: if shouts { shout } else { gap },
+                tally: Arc::clone(&tally),
+            };
             tasks.spawn(caller.run(stop.subscribe()));
         }
         Callers { tally, stop, tasks }
@@ -75,6 +81,7 @@ impl Callers {
 
 struct Loop {
     caller: Caller,
+    cookie: String,
     shouts: bool,
     gap: Duration,
     tally: Arc<Tally>,
@@ -94,12 +101,14 @@ impl Loop {
     }
 
     async fn ask(&mut self, turn: u32) {
-        let (path, expected) = match turn % 2 {
+        let (path, expected) = match turn % 4 {
             _ if self.shouts => ("/api/test", None),
             0 => ("/healthz", Some("ok\n")),
+            // It asks the database.
+            1 => ("/api/rooms/lobby/messages", Some("{\"messages\":[],\"earlier\":false}")),
             _ => (SCRIPT.0, Some(SCRIPT.1)),
         };
-        let answer = self.caller.ask(&Request::get(path)).await;
+        let answer = self.caller.ask(&Request::get(path).cookie(&self.cookie)).await;
         match answer {
             Ok(answer) if answer.status == 200 && expected.is_none_or(|body| body == answer.body) => {
                 self.tally.answered.fetch_add(1, Ordering::Relaxed);

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::{payload, socket::Gone};
+use crate::{socket::Gone, words};
 
 /// What went well and what did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -131,7 +131,7 @@ impl Ledger {
         self.next += 1;
         self.counts.sent += 1;
         self.awaited.push_back(Sent { number, size, at: Instant::now() });
-        (number, payload::text(self.client, number, size))
+        (number, words::text(self.client, number, size))
     }
 
     /// A ping is about to be sent.
@@ -177,7 +177,7 @@ impl Ledger {
     }
 
     fn expected(&self, sent: &Sent) -> String {
-        let text = payload::text(self.client, sent.number, sent.size);
+        let text = words::text(self.client, sent.number, sent.size);
         let text = if self.json { serde_json::to_string(&text).unwrap() } else { text };
         format!("{text} ({})", self.connection)
     }
@@ -186,7 +186,7 @@ impl Ledger {
     fn wrong(&mut self, text: &str) {
         let start: String = text.chars().take(80).collect();
         let plain = if self.json { text.trim_start_matches('"') } else { text };
-        let Some(number) = payload::number(self.client, plain) else {
+        let Some(number) = words::number(self.client, plain) else {
             self.counts.strange += 1;
             return self.complain(format!("nobody asked for {start:?}"));
         };
@@ -281,7 +281,7 @@ mod tests {
         }
 
         fn answer(&mut self, number: u64) {
-            self.0.hear(&format!("{} (id)", payload::text(3, number, 50)), None);
+            self.0.hear(&format!("{} (id)", words::text(3, number, 50)), None);
         }
     }
 
@@ -328,7 +328,7 @@ mod tests {
     fn other_words_or_another_connection_are_damage() {
         for change in [("a", "b"), ("(id)", "(other)"), (" (id)", "")] {
             let mut scene = Scene::sent(1);
-            let text = format!("{} (id)", payload::text(3, 0, 50));
+            let text = format!("{} (id)", words::text(3, 0, 50));
             let text = if change.0 == "a" { text + " " } else { text.replace(change.0, change.1) };
             scene.0.hear(&text, None);
             assert_eq!(scene.0.counts(0), Counts { sent: 1, damaged: 1, ..Counts::default() });

@@ -80,7 +80,19 @@ impl Run {
         stage.enter(Phase::Quiet);
         let callers = Callers::start(&site, scale.callers, scale.gap, scale.shout);
         let (scale, swaps) = (scale.clone(), Vec::new());
-        Run { site, server, scale, stage, talkers, sockets, prepared, callers, swaps }
+        let run = Run { site, server, scale, stage, talkers, sockets, prepared, callers, swaps };
+        assert!(run.all_answered(0).await, "not everybody was answered: {}", run.server.said());
+        run
+    }
+
+    /// Has everybody say something, and waits for the answers.
+    async fn all_answered(&self, swap: u32) -> bool {
+        self.stage.enter(Phase::After(swap));
+        let talk = all(&self.stage.caught_up, self.sockets - self.scale.idle, 2 * PATIENCE).await;
+        self.stage.enter(Phase::Call(swap));
+        let are_there = all(&self.stage.caught_up, self.scale.idle, 2 * PATIENCE).await;
+        self.stage.enter(Phase::Quiet);
+        talk && are_there
     }
 
     /// Has the next process take over, and waits until everybody has been answered again.
@@ -144,10 +156,8 @@ impl Run {
     async fn end(&mut self, mut swap: Swap, began: Instant, requests: u64) {
         swap.took = began.elapsed();
         swap.to = self.server.pid();
-        self.stage.enter(Phase::After(swap.number));
-        let settled = all(&self.stage.caught_up, self.sockets, 2 * PATIENCE).await;
+        let settled = self.all_answered(swap.number).await;
         swap.settled = began.elapsed();
-        self.stage.enter(Phase::Quiet);
         if !settled {
             println!("after swap {} not everybody was answered:\n{}", swap.number, self.server.said());
         }

@@ -16,8 +16,10 @@ pub(crate) enum Phase {
     Before(u32),
     /// The next process is being started.
     Swapping(u32),
-    /// The last process has gone. Everybody sends something, and has it answered.
+    /// The last process has gone. Everybody who talks sends something, and has it answered.
     After(u32),
+    /// So does everybody else, which is a load of its own.
+    Call(u32),
     /// It is over: this many messages to everybody must have come.
     End { shouts: u64 },
 }
@@ -27,7 +29,7 @@ impl Phase {
     pub(crate) fn swap(self) -> Option<u32> {
         match self {
             Phase::Swapping(swap) | Phase::After(swap) => Some(swap),
-            Phase::Quiet | Phase::Before(_) | Phase::End { .. } => None,
+            Phase::Quiet | Phase::Before(_) | Phase::Call(_) | Phase::End { .. } => None,
         }
     }
 

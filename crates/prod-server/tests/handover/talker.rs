@@ -21,9 +21,9 @@ use crate::{
     frame::{self, CONTINUATION, Frame, PING, PONG, TEXT},
     ledger::Ledger,
     patience::PATIENCE,
-    payload,
     socket::{Gone, Opening, PROTOCOL, RAW, Reader},
     stage::{Phase, Stage},
+    words,
 };
 
 /// What a client does beside sending and listening.
@@ -39,7 +39,7 @@ pub(crate) enum Habit {
     Halves,
     /// Does not read during a swap, and is owed much.
     Slow,
-    /// Says something only after each swap.
+    /// Says something only when it is asked to, after each swap.
     Idle,
 }
 
@@ -167,19 +167,20 @@ async fn mourn(stage: &Stage, plan: Plan, shared: &Shared<'_>) {
     if unanswered {
         stage.caught_up.add_permits(1);
     }
-    let mut answered = match *phase.borrow_and_update() {
-        Phase::After(swap) => Some(swap),
-        _ => None,
-    };
+    // What the present phase asks of it has been done, or was just made up for.
+    let mut done = *phase.borrow_and_update();
     loop {
-        match *phase.borrow_and_update() {
-            Phase::Before(_) if plan.prepares() => stage.set.add_permits(1),
-            Phase::After(swap) if answered != Some(swap) => {
-                answered = Some(swap);
-                stage.caught_up.add_permits(1);
+        let now = *phase.borrow_and_update();
+        if std::mem::replace(&mut done, now) != now {
+            match now {
+                Phase::Before(_) if plan.prepares() => stage.set.add_permits(1),
+                Phase::After(_) if plan.habit != Habit::Idle => stage.caught_up.add_permits(1),
+                Phase::Call(_) if plan.habit == Habit::Idle => stage.caught_up.add_permits(1),
+                _ => {}
             }
-            Phase::End { .. } => return,
-            _ => {}
+        }
+        if matches!(now, Phase::End { .. }) {
+            return;
         }
         if phase.changed().await.is_err() {
             return;
@@ -286,9 +287,10 @@ impl Speaker<'_, '_> {
             if self.done.replace(phase) != Some(phase) {
                 match phase {
                     Phase::Before(swap) => self.prepare(swap).await?,
-                    Phase::After(_) => self.send(true).await?,
+                    Phase::After(_) if habit != Habit::Idle => self.send(true).await?,
+                    Phase::Call(_) if habit == Habit::Idle => self.send(true).await?,
                     Phase::End { shouts } => return self.leave(shouts).await,
-                    Phase::Quiet | Phase::Swapping(_) => {}
+                    Phase::Quiet | Phase::Swapping(_) | Phase::After(_) | Phase::Call(_) => {}
                 }
             }
             tokio::select! {
@@ -302,8 +304,8 @@ impl Speaker<'_, '_> {
     /// Sends the next message.
     async fn send(&mut self, mark: bool) -> Result<(), Gone> {
         let (number, text) = self.next(mark, |client, number, habit| match habit {
-            Habit::Large => payload::large_size(client, number),
-            _ => payload::small_size(client, number),
+            Habit::Large => words::large_size(client, number),
+            _ => words::small_size(client, number),
         });
         let bytes = match self.shared.plan.habit {
             Habit::Fragments => {

@@ -54,6 +54,6 @@ fn texts_have_their_size_and_their_number_and_differ() {
         assert!((size..size + 4).contains(&text.len()), "{}", text.len());
         assert_eq!((number(7, &text), number(8, &text)), (Some(12), None));
     }
-    assert_ne!(text(7, 12, 100)[10..], text(7, 13, 100)[10..]);
+    assert_ne!(text(7, 12, 100).as_bytes()[10..], text(7, 13, 100).as_bytes()[10..]);
     assert_eq!(text(7, 12, 100), text(7, 12, 100));
 }
