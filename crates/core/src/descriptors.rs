@@ -17,6 +17,14 @@ pub fn raise_descriptor_limit() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
 
+/// How many descriptors this process can still open.
+pub(crate) fn room_for_descriptors() -> u64 {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    // Every Unix shows them here. Where it does not, what a process has open is little beside its limit.
+    let open = std::fs::read_dir("/dev/fd").map_or(0, |open| open.count() as u64);
+    limit.saturating_sub(open)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

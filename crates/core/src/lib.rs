@@ -52,6 +52,7 @@ mod hub;
 mod identity;
 mod json;
 mod limits;
+mod line;
 mod listen;
 mod namespace;
 mod portable;

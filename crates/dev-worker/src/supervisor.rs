@@ -73,7 +73,7 @@ fn speak(mut line: Line, messages: &Receiver<Outgoing>) -> Result<(), LineError>
 
 fn tunnel(line: &mut Line, client: &TcpStream, replay: Vec<u8>) -> Result<(), LineError> {
     match line.send(&ToSupervisor::Tunnel { replay }, &[client.as_fd()]) {
-        Err(LineError::TooLong(length)) => {
+        Err(LineError::TooLong { length, .. }) => {
             log::warn!(
                 "a socket for Vite is dropped: it came with {length} bytes, more than can be handed over"
             );

@@ -4,7 +4,7 @@ use std::{collections::HashMap, fmt, marker::PhantomData};
 
 use bytestring::ByteString;
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize,
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
@@ -239,7 +239,7 @@ impl Command {
 }
 
 /// The commands of one message that have not been carried out yet. Plain data: the text, and how far it is done.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Commands {
     text: ByteString,
     done: usize,

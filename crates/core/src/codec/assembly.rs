@@ -4,7 +4,7 @@ use super::message::Message;
 use super::text::PartialText;
 use super::violation::Violation;
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a message's first frame says it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +33,16 @@ pub(super) struct Assembly {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Payload {
     Text(PartialText),
-    Binary(Vec<u8>),
+    Binary(#[serde(serialize_with = "write_bytes", deserialize_with = "read_bytes")] Vec<u8>),
+}
+
+/// As bytes and not as a list of numbers, where the format knows the difference.
+fn write_bytes<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_bytes(bytes)
+}
+
+fn read_bytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+    Bytes::deserialize(deserializer).map(Vec::from)
 }
 
 impl Assembly {

@@ -48,6 +48,12 @@ impl Decoder {
         result
     }
 
+    /// Goes on with other limits, as in a process that has other settings than the one before. A message that is under way
+    /// is held to them from its next frame on.
+    pub fn set_limits(&mut self, limits: DecoderLimits) {
+        self.limits = limits;
+    }
+
     /// Whether a close frame or a violation has ended the decoding.
     pub fn has_ended(&self) -> bool {
         matches!(self.stage, Stage::Ended)

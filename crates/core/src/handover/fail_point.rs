@@ -1,5 +1,7 @@
 //! The places where a handover can be made to fail, for tests. Release builds have none.
 
+use super::{HandoverError, wire::Wire};
+
 /// Which of the two processes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -9,14 +11,16 @@ pub enum Side {
     New,
 }
 
-/// A place where a process can be made to fail: `DUPLEX_FAIL_AT=<name>:<fault>`.
+/// A place where a process can be made to fail: `DUPLEX_FAIL_AT=<name>:<fault>` in its environment, in a debug build.
 #[derive(Clone, Copy, Debug)]
 pub struct FailPoint {
     /// The process it is in.
     pub side: Side,
     /// Its name.
     pub name: &'static str,
-    /// What can happen there.
+    /// What can happen there: the process is killed (`kill`) or stopped as by SIGSTOP (`hang`), says something that is no
+    /// message and gives up (`garbage`), or ends the line (`close`); at the first one it may also say that it has another
+    /// `version`, or room for three `descriptors`.
     pub faults: &'static [&'static str],
 }
 
@@ -49,3 +53,43 @@ pub const FAIL_POINTS: &[FailPoint] = &[
     point(Side::New, "started"),
     point(Side::Old, "forwarding"),
 ];
+
+/// Fails here if the environment says so.
+#[cfg(debug_assertions)]
+pub(super) fn reach(name: &str, wire: &mut Wire) -> Result<(), HandoverError> {
+    use rustix::process::{Signal, getpid, kill_process};
+    match fault_at(name).as_deref() {
+        Some("kill") => drop(kill_process(getpid(), Signal::KILL)),
+        Some("hang") => drop(kill_process(getpid(), Signal::STOP)),
+        Some("garbage") => {
+            wire.send_garbage()?;
+            wire.hang_up();
+            return Err(HandoverError::OutOfTurn(format!("garbage, at {name}")));
+        }
+        Some("close") => {
+            wire.hang_up();
+            return Err(HandoverError::HungUp);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// The fault that is asked for at a place.
+#[cfg(debug_assertions)]
+pub(super) fn fault_at(name: &str) -> Option<String> {
+    let asked = std::env::var("DUPLEX_FAIL_AT").ok()?;
+    let (at, fault) = asked.split_once(':')?;
+    (at == name).then(|| fault.to_owned())
+}
+
+#[cfg(not(debug_assertions))]
+#[expect(clippy::unnecessary_wraps, reason = "the same as in debug builds")]
+pub(super) fn reach(_: &str, _: &mut Wire) -> Result<(), HandoverError> {
+    Ok(())
+}
+
+#[cfg(not(debug_assertions))]
+pub(super) fn fault_at(_: &str) -> Option<String> {
+    None
+}

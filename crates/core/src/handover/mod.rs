@@ -1,20 +1,44 @@
-//! Handover: how a process passes its listening sockets, the hub's state and its open connections on to the next one,
-//! with one owner at every instant.
+//! Handover: how a process passes its listening sockets, the hub's state and its open connections on to the next one, with
+//! one owner at every instant.
+//!
+//! 1. The new process says hello, and is welcomed with the listening sockets, or refused (`predecessor`, `successors`). When
+//!    it could serve, it says so.
+//! 2. The old one stops accepting and freezes its hub. The state goes first, then the sockets, counted and acknowledged
+//!    (`giving`). The new one takes them in without reading or writing (`taking`).
+//! 3. COMMIT is one write of the new process to the line. The kernel decides whether it comes in time: if it is in the old
+//!    process's queue, the new one owns everything; if the old one has ended its end of the line before, the write fails, and
+//!    nothing has happened.
+//! 4. What the old process's last requests and hooks say to the hub is sent over the line and carried out by the new one
+//!    (`link`, `errands`), until they have ended.
 
+mod errands;
 mod error;
 mod fail_point;
+mod giving;
+mod link;
+mod message;
+mod peer;
 mod predecessor;
 mod rendezvous;
 mod successors;
+mod taking;
+mod wire;
 
 pub use self::{
-    error::HandoverError,
+    error::{HandoverError, Refusal},
     fail_point::{FAIL_POINTS, FailPoint, Side},
     predecessor::Predecessor,
     rendezvous::{Rendezvous, RendezvousError, RendezvousGuard},
     successors::{SuccessorSender, Successors},
 };
+pub(crate) use self::{
+    giving::{Given, GivingFailed, give},
+    link::Link,
+    message::Question,
+    successors::{Conversation, Greeted, Intent},
+    taking::{Taken, take},
+};
 
 /// The version of everything that crosses from one process to the next. Processes of different versions hand over only
-/// their listening sockets.
+/// their listening sockets. A test fails when what crosses has changed and this has not.
 pub const STATE_VERSION: u32 = 1;

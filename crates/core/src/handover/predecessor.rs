@@ -1,23 +1,48 @@
 //! The new process's end of the line until it serves.
 
-use std::{net::TcpListener, os::unix::net::UnixStream};
+use std::{
+    net::TcpListener,
+    os::{fd::OwnedFd, unix::net::UnixStream},
+};
 
-use super::HandoverError;
+use super::{
+    HandoverError, STATE_VERSION, fail_point,
+    message::{Hello, ToNew, ToOld, Welcome},
+    wire::Wire,
+};
+use crate::descriptors::room_for_descriptors;
 
 /// A line to the process that serves now.
 #[derive(Debug)]
 pub struct Predecessor {
+    pub(super) wire: Wire,
     listeners: Vec<TcpListener>,
-    _line: UnixStream,
+    welcome: Welcome,
+    version: u32,
 }
 
 impl Predecessor {
-    /// Says hello, and is welcomed or refused. Blocks for at most some seconds.
+    /// Says hello, and is welcomed or refused. Blocks for at most some seconds. Raise the limit on descriptors before: see
+    /// [`raise_descriptor_limit`](crate::raise_descriptor_limit).
     ///
     /// # Errors
-    /// See [`HandoverError`].
+    /// See [`HandoverError`]; [`HandoverError::Refused`] says what is missing.
     pub fn greet(line: UnixStream) -> Result<Self, HandoverError> {
-        Ok(Self { listeners: Vec::new(), _line: line })
+        let mut wire = Wire::new(line)?;
+        fail_point::reach("hello", &mut wire)?;
+        let fault = fail_point::fault_at("hello");
+        let version = if fault.as_deref() == Some("version") { STATE_VERSION + 1 } else { STATE_VERSION };
+        let descriptors = if fault.as_deref() == Some("descriptors") { 3 } else { room_for_descriptors() };
+        let hello = Hello { version, process: std::process::id(), descriptors };
+        wire.send(&ToOld::Hello(hello), &[])?;
+        let (welcome, descriptors) = match wire.expect()? {
+            (ToNew::Welcome(welcome), descriptors) => (welcome, descriptors),
+            (ToNew::Refused(refusal), _) => return Err(refusal.into()),
+            (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
+        };
+        fail_point::reach("welcomed", &mut wire)?;
+        let listeners = descriptors.into_iter().map(|descriptor: OwnedFd| TcpListener::from(descriptor));
+        Ok(Self { wire, listeners: listeners.collect(), welcome, version })
     }
 
     /// The listening sockets that it hands over, close-on-exec. They can be taken once.
@@ -25,8 +50,24 @@ impl Predecessor {
         std::mem::take(&mut self.listeners)
     }
 
-    /// Whether its open sockets can move here: both processes have the same state version.
+    /// Whether its open sockets can move here: both processes have the same state version. If not, this one begins with an
+    /// empty hub, and the other one closes its sockets with a code that makes them come back.
     pub fn moves_sockets(&self) -> bool {
-        true
+        self.welcome.version == self.version
+    }
+
+    /// Its process id.
+    pub fn process(&self) -> u32 {
+        self.welcome.process
+    }
+
+    /// The build of the front end that it serves.
+    pub(crate) fn build(&self) -> Option<&str> {
+        self.welcome.build.as_deref()
+    }
+
+    /// This process serves with the listening sockets alone.
+    pub(crate) fn replace(mut self) -> Result<(), HandoverError> {
+        self.wire.send(&ToOld::Replace, &[])
     }
 }

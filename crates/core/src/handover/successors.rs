@@ -1,11 +1,28 @@
-//! Where processes that want to take over come in.
+//! Where processes that want to take over come in, and what is said to them before anything is handed over.
 
-use std::os::unix::net::UnixStream;
+use std::{
+    net::TcpListener,
+    os::{
+        fd::{AsFd as _, BorrowedFd},
+        unix::net::UnixStream,
+    },
+    thread,
+};
 
 use tokio::sync::mpsc;
 
+use super::{
+    HandoverError, Refusal, STATE_VERSION, fail_point,
+    message::{Hello, ToNew, ToOld, Welcome},
+    wire::Wire,
+};
+use crate::Hub;
+
 /// Callers that may wait. One process hands over to one other, once.
 const WAITING: usize = 4;
+
+/// Descriptors that a process needs beside those of its sockets: files, databases, requests.
+const SPARE_DESCRIPTORS: u64 = 64;
 
 /// The processes that want to take over: see [`Server::hand_over_to`](crate::Server::hand_over_to).
 #[derive(Debug)]
@@ -36,7 +53,111 @@ impl SuccessorSender {
     /// Passes on the line to a process that wants to take over. It never blocks: of too many at once, some are hung up on.
     pub fn offer(&self, line: UnixStream) {
         if self.lines.try_send(line).is_err() {
-            log::warn!("too many processes want to take over at once; one was hung up on");
+            log::warn!(
+                "a process that wants to take over is hung up on: the server is ending, or too many come at once"
+            );
         }
     }
+}
+
+/// A process that is ready.
+pub(crate) struct Greeted {
+    pub(super) wire: Wire,
+    pub(crate) intent: Intent,
+    /// Its process id, as it says.
+    pub(crate) process: u32,
+}
+
+/// What it wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Intent {
+    /// Everything.
+    TakeOver,
+    /// The listening sockets alone, which it has.
+    Replace,
+}
+
+/// A conversation with a process that is not ready yet. Dropped, it hangs up.
+pub(crate) struct Conversation {
+    line: Option<UnixStream>,
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        // It may be gone already.
+        self.line.take().into_iter().for_each(|line| drop(line.shutdown(std::net::Shutdown::Both)));
+    }
+}
+
+impl Conversation {
+    /// The process got what it wanted, or is about to: the line stays.
+    pub(crate) fn go_on(mut self) {
+        self.line = None;
+    }
+}
+
+impl Greeted {
+    /// Begins a conversation in a thread of its own. Whoever is ready in the end goes to `ready`; who is not has been told
+    /// why, or is gone.
+    pub(crate) fn greet(
+        line: UnixStream,
+        listeners: Vec<TcpListener>,
+        hub: Hub,
+        ready: mpsc::Sender<Self>,
+    ) -> Result<Conversation, HandoverError> {
+        let conversation = Conversation { line: Some(line.try_clone()?) };
+        let talk = move || match converse(line, &listeners, &hub) {
+            // The server may be ending.
+            Ok(greeted) => drop(ready.blocking_send(greeted)),
+            Err(error) => log::warn!("a process that wanted to take over does not: {error}"),
+        };
+        thread::Builder::new().name("successor".to_owned()).spawn(talk)?;
+        Ok(conversation)
+    }
+
+    /// The same line, to hang up on it from elsewhere.
+    pub(crate) fn conversation(&self) -> Conversation {
+        Conversation { line: self.wire.stream().try_clone().ok() }
+    }
+}
+
+fn converse(line: UnixStream, listeners: &[TcpListener], hub: &Hub) -> Result<Greeted, HandoverError> {
+    let mut wire = Wire::new(line)?;
+    let hello = match wire.expect()? {
+        (ToOld::Hello(hello), _) => hello,
+        (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
+    };
+    let Hello { version, process, descriptors } = hello;
+    let moves = version == STATE_VERSION;
+    if moves {
+        check_descriptors(&mut wire, hub, descriptors)?;
+    }
+    fail_point::reach("welcome", &mut wire)?;
+    let build = hub.settings().build.clone();
+    let welcome = Welcome { version: STATE_VERSION, process: std::process::id(), build };
+    let listeners: Vec<BorrowedFd<'_>> = listeners.iter().map(|listener| listener.as_fd()).collect();
+    wire.send(&ToNew::Welcome(welcome), &listeners)?;
+    // Its application is set up now, which takes as long as it takes.
+    wire.be_patient(true)?;
+    let intent = match wire.expect()? {
+        (ToOld::Ready { descriptors }, _) if moves => {
+            check_descriptors(&mut wire, hub, descriptors)?;
+            Intent::TakeOver
+        }
+        (ToOld::Replace, _) => Intent::Replace,
+        (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
+    };
+    wire.be_patient(false)?;
+    Ok(Greeted { wire, intent, process })
+}
+
+/// Too few descriptors are a refusal while that costs nothing.
+fn check_descriptors(wire: &mut Wire, hub: &Hub, available: u64) -> Result<(), HandoverError> {
+    let needed = hub.count() as u64 + SPARE_DESCRIPTORS;
+    if needed <= available {
+        return Ok(());
+    }
+    let refusal = Refusal::Descriptors { needed, available };
+    wire.send(&ToNew::Refused(refusal.clone()), &[])?;
+    Err(refusal.into())
 }

@@ -10,8 +10,6 @@ use std::future::{Future, ready};
 
 use actix_web::HttpRequest;
 
-#[cfg(feature = "contract")]
-pub(crate) use self::runner::panic_text;
 pub use self::{
     refusal::Refusal,
     rejection::Rejection,
@@ -20,7 +18,7 @@ pub use self::{
 };
 pub(crate) use self::{
     rejection::{Answer, ErrorReply},
-    runner::{ErasedHooks, HookFailure, HookName, HookRunner, Progress},
+    runner::{ErasedHooks, HookFailure, HookName, HookRunner, Progress, panic_text},
 };
 use crate::{Ended, ErrorCode, Identity, Json, Message};
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{CloseFrame, DisconnectCode, ErrorCode, HookError};
 
@@ -34,11 +34,11 @@ pub(crate) enum Answer {
 }
 
 /// An error on the wire.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ErrorReply {
     pub(crate) code: u16,
     pub(crate) message: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) temporary: bool,
 }
 
@@ -75,7 +75,7 @@ impl Rejection {
         (self.answer, self.cause)
     }
 
-    fn error(error: ErrorReply) -> Self {
+    pub(crate) fn error(error: ErrorReply) -> Self {
         Self { answer: Answer::Error(error), cause: None }
     }
 }

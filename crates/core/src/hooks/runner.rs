@@ -15,6 +15,7 @@ use std::{
 
 use actix_web::HttpRequest;
 use futures_util::future::{BoxFuture, LocalBoxFuture};
+use serde::{Deserialize, Serialize};
 use tokio::{runtime, sync::oneshot};
 
 use super::{
@@ -50,10 +51,13 @@ pub(crate) enum HookFailure {
     Deadline(Duration),
     #[error("the application runtime has stopped")]
     Abandoned,
+    /// In another process; why is in that one's log as well.
+    #[error("{0}")]
+    Elsewhere(String),
 }
 
 /// The hooks that run on behalf of an open connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum HookName {
     Connect,
     Message,

@@ -43,6 +43,13 @@ impl Census {
         Some(Place { census: Arc::clone(self), shard })
     }
 
+    /// A place on a certain shard, whatever the limit: for a connection that was let in by another process.
+    pub(crate) fn move_in(self: &Arc<Self>, shard: usize) -> Place {
+        self.total.fetch_add(1, Ordering::AcqRel);
+        self.shards[shard].fetch_add(1, Ordering::Relaxed);
+        Place { census: Arc::clone(self), shard }
+    }
+
     /// Waits until nobody is left. Cancel-safe.
     pub(crate) async fn empty(&self) {
         loop {

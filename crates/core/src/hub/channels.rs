@@ -8,7 +8,7 @@ use std::{
     time::Instant,
 };
 
-use super::stream::Stream;
+use super::stream::{Stream, StreamState};
 use crate::{Channel, ClientInfo, ConnectionId, Epoch, Namespace, Namespaces};
 
 /// Locks that the channels are spread over, so that publishers to different channels rarely meet.
@@ -147,6 +147,77 @@ impl Channels {
         }
     }
 
+    /// Whoever held a lock when this was called has let go of it when it returns.
+    pub(crate) fn let_everybody_finish(&self) {
+        self.stripes.iter().for_each(|stripe| drop(stripe.lock().unwrap_or_else(PoisonError::into_inner)));
+    }
+
+    /// The epoch of the next new stream.
+    pub(crate) fn fresh_epoch(&self) -> Epoch {
+        self.fresh.get()
+    }
+
+    /// Everything that is kept, one part of the table after the other.
+    pub(crate) fn states(&self) -> impl Iterator<Item = Vec<StreamState>> + '_ {
+        let now = Instant::now();
+        self.stripes.iter().map(move |stripe| {
+            let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            let streams = stripe.entries.iter();
+            streams.filter_map(|(channel, entry)| Some(entry.stream.as_ref()?.state(channel, now))).collect()
+        })
+    }
+
+    /// Goes on with streams of another process, whose new streams had the epoch `fresh`. What the namespaces here do not
+    /// keep is left out.
+    pub(crate) fn go_on_with(&self, fresh: Epoch, streams: Vec<StreamState>) {
+        self.fresh.set(fresh);
+        let now = Instant::now();
+        for state in streams {
+            let channel = state.channel.clone();
+            let options = self.namespaces.options(&channel);
+            if !options.keeps_history() {
+                continue;
+            }
+            let mut stripe = self.lock(&channel);
+            let mut stream = Stream::from_state(state, now);
+            stream.trim(options, now);
+            self.entry(&mut stripe, &channel).stream = Some(Box::new(stream));
+        }
+    }
+
+    /// Gives all streams a new life: what was said in their old one belongs to somebody else.
+    pub(crate) fn start_over(&self) {
+        self.fresh.change();
+        for stripe in &self.stripes {
+            let mut stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            stripe.entries.values_mut().for_each(|entry| entry.stream = None);
+            stripe.entries.retain(|_, entry| !entry.is_unused());
+        }
+    }
+
+    /// A subscriber of `shard` has moved in from another process. Nobody is told that it came.
+    pub(crate) fn move_in(&self, channel: &Channel, shard: usize, info: Option<&Arc<ClientInfo>>) -> Channel {
+        let mut stripe = self.lock(channel);
+        let presence = self.namespaces.options(channel).presence;
+        let entry = self.entry(&mut stripe, channel);
+        entry.count_in(shard);
+        if let Some(info) = info.filter(|_| presence) {
+            entry.presence.get_or_insert_default().insert(info.client, Arc::clone(info));
+        }
+        stripe.name(channel)
+    }
+
+    /// A subscriber of `shard` moves out. Nobody is told that it went.
+    pub(crate) fn move_out(&self, channel: &Channel, shard: usize, info: Option<&Arc<ClientInfo>>) {
+        let mut stripe = self.lock(channel);
+        let Some(entry) = stripe.get_mut(channel) else { return };
+        entry.count_out(shard);
+        if let (Some(info), Some(presence)) = (info, &mut entry.presence) {
+            presence.remove(&info.client);
+            entry.presence.take_if(|presence| presence.is_empty());
+        }
+    }
+
     /// Channels in the table.
     #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
@@ -219,6 +290,10 @@ impl Entry {
 impl FreshEpoch {
     fn get(&self) -> Epoch {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set(&self, epoch: Epoch) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = epoch;
     }
 
     fn change(&self) {

@@ -19,6 +19,12 @@ pub enum HubError {
     /// The hub has stopped; nothing is delivered any more.
     #[error("the hub has stopped")]
     Stopped,
+    /// The hub was between two processes for longer than anybody waits. In the set-up of a process that takes over from
+    /// another one it stays so until [`Server::run`](crate::Server::run) has taken over.
+    #[error(
+        "the hub was not this process's for {0:?}: while it is taken over verbs wait, so do not wait for one before the server runs"
+    )]
+    Unsettled(Duration),
     /// The channel's name is not one.
     #[error(transparent)]
     Channel(#[from] BadChannel),
@@ -59,7 +65,7 @@ pub enum HubStartError {
 impl actix_web::ResponseError for HubError {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Overloaded(_) | Self::Stopped => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Overloaded(_) | Self::Stopped | Self::Unsettled(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }

@@ -14,11 +14,13 @@ use serde::Serialize;
 use tokio::{runtime, sync::oneshot, time::timeout};
 
 use super::{
-    Census, Channels, Content, HubError, HubStartError, Inbox, InboxReader, Place, Target, Verb, inbox,
+    Census, Channels, Content, HubError, HubStartError, Inbox, InboxReader, Ownership, Place, Target, Verb,
+    inbox, post::Done,
 };
 use crate::{
     Channel, ConnectionId, ConnectionInfo, Hooks, Json, Position, Settings, Stop,
     codec::CloseFrame,
+    handover::Question,
     hooks::{HookRunner, Rejection},
     shard::{End, Letter, Newcomer, Outcome, Shard},
 };
@@ -42,7 +44,9 @@ use crate::{
 ///
 /// **Waiting.** The verbs wait only when a shard has more work queued than [`Limits::inbox_bytes`](crate::Limits),
 /// and give up with [`HubError::Overloaded`] after [`Limits::inbox_deadline`](crate::Limits). They never wait for a
-/// peer. They are cancel-safe: a verb that is dropped while it waits has not happened.
+/// peer. They are cancel-safe: a verb that is dropped while it waits has not happened. While another process takes over
+/// they wait until it has, at most as long; afterwards they are carried out there, and one that is dropped meanwhile may
+/// have happened.
 #[derive(Clone)]
 pub struct Hub {
     pub(super) shared: Arc<Shared>,
@@ -54,7 +58,8 @@ pub(super) struct Shared {
     pub(super) channels: Arc<Channels>,
     /// Joins and leaves that found no room.
     pub(super) lost_news: AtomicU64,
-    census: Arc<Census>,
+    pub(super) census: Arc<Census>,
+    pub(super) ownership: Ownership,
     draining: AtomicBool,
     runner: OnceLock<HookRunner>,
 }
@@ -79,6 +84,11 @@ impl Hub {
 
     /// A hub that takes verbs at once and delivers them when [`run`](Self::run) has started its shards.
     pub(crate) fn prepare(settings: Settings) -> Result<(Self, Unstarted), HubStartError> {
+        Self::prepare_owned(settings, true)
+    }
+
+    /// The hub of a process that takes over from another one (`ours` is false): verbs wait until it has.
+    pub(crate) fn prepare_owned(settings: Settings, ours: bool) -> Result<(Self, Unstarted), HubStartError> {
         settings.limits.check()?;
         settings.namespaces.check()?;
         let shards = settings.shards.clamp(1, Settings::MAX_SHARDS);
@@ -89,6 +99,7 @@ impl Hub {
             channels: Arc::new(Channels::new(shards, settings.namespaces.clone())),
             lost_news: AtomicU64::new(0),
             census,
+            ownership: Ownership::new(ours),
             draining: AtomicBool::new(false),
             runner: OnceLock::new(),
             settings,
@@ -102,7 +113,8 @@ impl Hub {
         let runner = HookRunner::new(hooks, runtime, &self.shared.settings.limits);
         for (index, reader) in unstarted.readers.into_iter().enumerate() {
             let channels = Arc::clone(&self.shared.channels);
-            Shard::start(index, reader, channels, runner.clone(), &self.shared.settings)?;
+            let runs = self.shared.ownership.is_ours();
+            Shard::start(index, reader, channels, runner.clone(), &self.shared.settings, runs)?;
         }
         // A second run is impossible: `Unstarted` exists once.
         let _ = self.shared.runner.set(runner);
@@ -237,14 +249,17 @@ impl Hub {
         for shard in 0..self.shared.inboxes.len() {
             let (reply, answer) = oneshot::channel();
             let mut letter = Some(Letter::List(reply));
-            self.retry(|| self.post_once(shard, &mut letter)).await?;
+            match self.here_or_there(|| self.post_once(shard, &mut letter)).await? {
+                Done::Here(()) => {}
+                Done::There(link) => return link.ask(Question::Connections).await,
+            }
             let answer = timeout(patience, answer).await.map_err(|_| HubError::Overloaded(patience))?;
             everybody.extend(answer.map_err(|_| HubError::Stopped)?);
         }
         Ok(everybody)
     }
 
-    /// Open connections.
+    /// Open connections of this process.
     pub fn count(&self) -> usize {
         self.shared.census.total()
     }
@@ -323,10 +338,11 @@ impl Hub {
 
     /// Nothing is delivered from now on.
     pub(crate) fn end_shards(&self) {
+        self.shared.ownership.end();
         self.tell_shards(|| Letter::Stop);
     }
 
-    fn tell_shards(&self, letter: impl Fn() -> Letter) {
+    pub(super) fn tell_shards(&self, letter: impl Fn() -> Letter) {
         self.shared.inboxes.iter().for_each(|inbox| inbox.push(0, letter()));
     }
 }

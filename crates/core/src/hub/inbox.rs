@@ -65,7 +65,8 @@ impl Inbox {
         let reserved = if urgent { self.gauge.capacity / RESERVED_SHARE } else { 0 };
         let limit = self.gauge.capacity + reserved;
         let take = |taken: usize| (taken == 0 || taken + bytes <= limit).then_some(taken + bytes);
-        self.gauge.bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).ok()?;
+        // In one order with the look at whose the hub is, which follows.
+        self.gauge.bytes.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).ok()?;
         Some(Room { inbox: self, bytes })
     }
 
@@ -75,6 +76,18 @@ impl Inbox {
         let bytes = payload + LETTER_BYTES;
         self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);
         drop(self.letters.send(Envelope { letter, bytes }));
+    }
+
+    /// Waits until all letters are taken out, and all room that was taken is used or given back. Cancel-safe.
+    pub(crate) async fn empty(&self) {
+        loop {
+            let mut room = std::pin::pin!(self.room());
+            room.as_mut().enable();
+            if self.gauge.bytes.load(Ordering::SeqCst) == 0 || self.is_closed() {
+                return;
+            }
+            room.await;
+        }
     }
 
     /// The shard is gone; there will never be room again.

@@ -7,6 +7,8 @@ mod content;
 mod error;
 mod handle;
 mod inbox;
+mod moving;
+mod ownership;
 mod post;
 mod read;
 mod stream;
@@ -17,8 +19,9 @@ pub(crate) use self::{
     channels::Channels,
     handle::Unstarted,
     inbox::{Inbox, InboxReader, inbox},
+    ownership::Ownership,
     post::{Joining, Missing},
-    stream::ReadLimits,
+    stream::{ReadLimits, StreamState},
 };
 pub use self::{
     content::Content,

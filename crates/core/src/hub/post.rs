@@ -6,16 +6,19 @@ use std::{
     time::Instant,
 };
 
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::time::timeout;
 
 use super::{
     Hub, HubError, Target, Verb,
     channels::Entry,
     inbox::Room,
+    ownership::Place,
     stream::{ReadLimits, Stream},
 };
 use crate::{
     Channel, ClientInfo, Json, Position, Publication, Since,
+    handover::{Link, Question},
     shard::{Letter, NewSubscription, Outgoing, Snapshot, Terms, What},
 };
 
@@ -28,9 +31,12 @@ pub(super) enum Refused {
     Full(usize),
     /// The shards are gone.
     Stopped,
+    /// The hub is not this process's now.
+    NotOurs,
 }
 
 /// A subscription that is asked for.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Joining {
     pub(crate) target: Target,
     pub(crate) channel: Channel,
@@ -44,6 +50,7 @@ pub(crate) struct Joining {
 }
 
 /// The stream does not have all of what a subscriber has missed, and nothing less was wanted.
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Missing;
 
 impl Hub {
@@ -56,9 +63,10 @@ impl Hub {
             Verb::Publish { channel, data, info } => self.publish_json(&channel, data, info).await.map(drop),
             Verb::Send { to, content } => {
                 let payload = content.len();
-                let outgoing = Outgoing::new(What::Content(content));
+                let outgoing = Outgoing::new(What::Content(content.clone()));
                 let letter = || Letter::Send { to: to.clone(), outgoing: Arc::clone(&outgoing) };
-                self.retry(|| self.post(&to, payload, false, letter)).await
+                let verb = || Verb::Send { to: to.clone(), content };
+                self.carry_out(|| self.post(&to, payload, false, letter), || Question::Apply(verb())).await
             }
             Verb::Subscribe { target, channel, since } => {
                 let terms = Terms { join_leave: true, ..Terms::default() };
@@ -68,15 +76,18 @@ impl Hub {
             }
             Verb::Unsubscribe { target, channel } => {
                 let letter = || Letter::Unsubscribe { target: target.clone(), channel: channel.clone() };
-                self.retry(|| self.post(&target, 0, true, letter)).await
+                let verb = || Verb::Unsubscribe { target: target.clone(), channel: channel.clone() };
+                self.carry_out(|| self.post(&target, 0, true, letter), || Question::Apply(verb())).await
             }
             Verb::Refresh { target, expires } => {
                 let letter = || Letter::Refresh { target: target.clone(), expires };
-                self.retry(|| self.post(&target, 0, true, letter)).await
+                let verb = || Verb::Refresh { target: target.clone(), expires };
+                self.carry_out(|| self.post(&target, 0, true, letter), || Question::Apply(verb())).await
             }
             Verb::Disconnect { target, close } => {
                 let letter = || Letter::Disconnect { target: target.clone(), close: close.clone() };
-                self.retry(|| self.post(&target, 0, true, letter)).await
+                let verb = || Verb::Disconnect { target: target.clone(), close: close.clone() };
+                self.carry_out(|| self.post(&target, 0, true, letter), || Question::Apply(verb())).await
             }
         }
     }
@@ -88,22 +99,53 @@ impl Hub {
         data: Json,
         info: Option<Arc<ClientInfo>>,
     ) -> Result<Option<Position>, HubError> {
-        self.retry(|| self.post_publication(channel, &data, info.as_ref())).await
+        let question =
+            || Question::Publish { channel: channel.clone(), data: data.clone(), info: info.clone() };
+        self.carry_out(|| self.post_publication(channel, &data, info.as_ref()), question).await
     }
 
     /// Subscribes; the shard does the rest.
     pub(crate) async fn join(&self, joining: Joining) -> Result<Result<(), Missing>, HubError> {
-        self.retry(|| self.post_subscription(&joining)).await
+        match self.here_or_there(|| self.post_subscription(&joining)).await? {
+            Done::Here(done) => Ok(done),
+            Done::There(link) => link.ask(Question::Join(Box::new(joining))).await,
+        }
     }
 
-    /// Tries until there is room or the deadline has passed.
-    pub(super) async fn retry<T>(
+    /// Carries something out here, or has it carried out where the hub is now.
+    pub(super) async fn carry_out<T: DeserializeOwned>(
+        &self,
+        attempt: impl FnMut() -> Result<T, Refused>,
+        question: impl FnOnce() -> Question,
+    ) -> Result<T, HubError> {
+        match self.here_or_there(attempt).await? {
+            Done::Here(done) => Ok(done),
+            Done::There(link) => link.ask(question()).await,
+        }
+    }
+
+    /// Waits, if need be, until it is decided whose the hub is.
+    pub(super) async fn here_or_there<T>(
         &self,
         mut attempt: impl FnMut() -> Result<T, Refused>,
-    ) -> Result<T, HubError> {
+    ) -> Result<Done<T>, HubError> {
+        loop {
+            if let Some(done) = self.retry(&mut attempt).await? {
+                return Ok(Done::Here(done));
+            }
+            let patience = self.shared.settings.limits.inbox_deadline;
+            if let Place::There(link) = self.shared.ownership.settled(patience).await? {
+                return Ok(Done::There(link));
+            }
+        }
+    }
+
+    /// Tries until there is room or the deadline has passed; nothing if the hub is not this process's.
+    async fn retry<T>(&self, mut attempt: impl FnMut() -> Result<T, Refused>) -> Result<Option<T>, HubError> {
         let shard = match attempt() {
-            Ok(done) => return Ok(done),
+            Ok(done) => return Ok(Some(done)),
             Err(Refused::Stopped) => return Err(HubError::Stopped),
+            Err(Refused::NotOurs) => return Ok(None),
             Err(Refused::Full(shard)) => shard,
         };
         let patience = self.shared.settings.limits.inbox_deadline;
@@ -116,18 +158,28 @@ impl Hub {
         &self,
         mut shard: usize,
         mut attempt: impl FnMut() -> Result<T, Refused>,
-    ) -> Result<T, HubError> {
+    ) -> Result<Option<T>, HubError> {
         loop {
             // Listening starts before the attempt, so room that appears right after it is not missed.
             let mut room = std::pin::pin!(self.shared.inboxes[shard].room());
             room.as_mut().enable();
             match attempt() {
-                Ok(done) => return Ok(done),
+                Ok(done) => return Ok(Some(done)),
                 Err(Refused::Stopped) => return Err(HubError::Stopped),
+                Err(Refused::NotOurs) => return Ok(None),
                 Err(Refused::Full(full)) if full == shard => room.await,
                 Err(Refused::Full(full)) => shard = full,
             }
         }
+    }
+
+    /// Whether this process may act on the hub. Ask when what has to be held is held: see [`Ownership`](super::Ownership).
+    pub(super) fn owned(&self) -> Result<(), Refused> {
+        let ownership = &self.shared.ownership;
+        if ownership.is_ours() {
+            return Ok(());
+        }
+        Err(if ownership.is_over() { Refused::Stopped } else { Refused::NotOurs })
     }
 
     /// Under the lock of the channel the publication gets its offset, is kept, and goes to each shard with subscribers:
@@ -141,6 +193,7 @@ impl Hub {
         let channels = &self.shared.channels;
         let options = channels.namespaces().options(channel);
         let mut stripe = channels.lock(channel);
+        self.owned()?;
         let entry = match stripe.get_mut(channel) {
             Some(entry) => entry,
             None if options.keeps_history() => channels.entry(&mut stripe, channel),
@@ -170,6 +223,7 @@ impl Hub {
         let options = channels.namespaces().options(&joining.channel);
         let positioned = options.recovery.applies(joining.positioned);
         let mut stripe = channels.lock(&joining.channel);
+        self.owned()?;
         let entry = channels.entry(&mut stripe, &joining.channel);
         let snapshot = positioned.then(|| {
             let now = Instant::now();
@@ -263,7 +317,8 @@ impl Hub {
         let outgoing = Outgoing::new(what());
         for shard in entry.shards() {
             let letter = Letter::News { channel: channel.clone(), outgoing: Arc::clone(&outgoing) };
-            let room = self.reserve(shard, 0, true);
+            // What a shard works off while the hub is being frozen still leads to news.
+            let room = self.room(shard, 0, true);
             if room
                 .and_then(|room| room.push(letter).map_err(|_| Refused::Stopped))
                 .is_err_and(|refused| matches!(refused, Refused::Full(_)))
@@ -313,6 +368,12 @@ impl Hub {
     }
 
     fn reserve(&self, shard: usize, payload: usize, urgent: bool) -> Result<Room<'_>, Refused> {
+        let room = self.room(shard, payload, urgent);
+        self.owned()?;
+        room
+    }
+
+    fn room(&self, shard: usize, payload: usize, urgent: bool) -> Result<Room<'_>, Refused> {
         let inbox = &self.shared.inboxes[shard];
         let refused = || if inbox.is_closed() { Refused::Stopped } else { Refused::Full(shard) };
         inbox.reserve(payload, urgent).ok_or_else(refused)
@@ -327,6 +388,12 @@ impl Hub {
 }
 
 type Rooms<'hub> = Vec<Room<'hub>>;
+
+/// Where something was carried out, or has to be.
+pub(super) enum Done<T> {
+    Here(T),
+    There(Link),
+}
 
 fn push(rooms: Rooms<'_>, mut letter: impl FnMut() -> Letter) -> Result<(), Refused> {
     rooms.into_iter().try_for_each(|room| room.push(letter())).map_err(|_| Refused::Stopped)

@@ -1,9 +1,17 @@
 //! The stream of one channel: its epoch, its last offset, and the publications it still keeps. Pure: the clock and the
 //! options are passed in.
 
-use std::{collections::VecDeque, time::Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-use crate::{Epoch, Namespace, Position, Publication, Since, deadline::after};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Channel, Epoch, Namespace, Position, Publication, Since,
+    deadline::{after, before, left},
+};
 
 /// Publications in the order of their offsets, without gaps.
 pub(crate) struct Stream {
@@ -20,8 +28,33 @@ struct Kept {
     expires: Instant,
 }
 
+/// A stream as plain data, which another process, or a later one, goes on with.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct StreamState {
+    pub(crate) channel: Channel,
+    epoch: Epoch,
+    top: u64,
+    /// How long ago it was last published to or subscribed to.
+    unused: Duration,
+    /// Publications, each with the time that it still has.
+    kept: Vec<(Publication, Duration)>,
+}
+
+impl StreamState {
+    /// What it takes on the way, about, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.kept.iter().map(|(publication, _)| publication.data.as_str().len() + 128).sum::<usize>() + 512
+    }
+
+    /// Time has passed since it was written down.
+    pub(crate) fn age(&mut self, time: Duration) {
+        self.unused = self.unused.saturating_add(time);
+        self.kept.iter_mut().for_each(|(_, left)| *left = left.saturating_sub(time));
+    }
+}
+
 /// How much may be read at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct ReadLimits {
     pub(crate) publications: usize,
     /// Bytes of data.
@@ -29,7 +62,7 @@ pub(crate) struct ReadLimits {
 }
 
 /// Which part of a stream to read.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HistoryQuery {
     /// Only publications behind this position, or before it in a reverse query.
     pub since: Option<Since>,
@@ -40,7 +73,7 @@ pub struct HistoryQuery {
 }
 
 /// A part of a stream, and where it ends.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct History {
     /// The publications, in the order that was asked for.
     pub publications: Vec<Publication>,
@@ -55,6 +88,18 @@ pub(crate) struct Unrecoverable;
 impl Stream {
     pub(crate) fn new(epoch: Epoch, now: Instant) -> Self {
         Self { epoch, top: 0, kept: VecDeque::new(), used: now }
+    }
+
+    pub(crate) fn state(&self, channel: &Channel, now: Instant) -> StreamState {
+        let kept = self.kept.iter().map(|one| (one.publication.clone(), left(now, one.expires))).collect();
+        let unused = now.saturating_duration_since(self.used);
+        StreamState { channel: channel.clone(), epoch: self.epoch, top: self.top, unused, kept }
+    }
+
+    pub(crate) fn from_state(state: StreamState, now: Instant) -> Self {
+        let kept = state.kept.into_iter();
+        let kept = kept.map(|(publication, left)| Kept { publication, expires: after(now, left) }).collect();
+        Self { epoch: state.epoch, top: state.top, kept, used: before(now, state.unused) }
     }
 
     /// Whether anything was ever published to it.
@@ -156,7 +201,6 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
 
     use super::*;
     use crate::Json;

@@ -1,10 +1,15 @@
 //! The HTTP server that both binaries share: actix assembled by hand, because `HttpServer` does not let sockets go.
 
-mod drain;
+mod background;
+mod beginning;
 mod gate;
 mod handshake;
 mod origin;
+mod rehearsal;
 mod route;
+mod running;
+mod stop;
+mod succession;
 mod takeover;
 mod upgrade;
 
@@ -14,7 +19,6 @@ use std::{
     io,
     net::TcpListener,
     path::PathBuf,
-    pin::Pin,
     rc::Rc,
     task::Poll,
     time::Duration,
@@ -35,18 +39,25 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 pub(crate) use self::origin::is_origin;
-use self::{drain::Drain, gate::Gate};
+use self::{
+    background::Background,
+    beginning::Beginning,
+    gate::Gate,
+    running::{Running, Stopping},
+    succession::Succession,
+};
 pub use self::{
-    drain::Stop,
     handshake::HandshakeError,
     origin::{HostPolicy, OriginPolicy, origin_host},
     route::{centrifuge_socket, raw_socket},
+    stop::Stop,
     takeover::{TakenSocket, Takeover},
 };
 use crate::{
     Hooks, Hub, HubStartError, Settings,
-    handover::{Predecessor, Successors},
+    handover::{HandoverError, Predecessor, Successors},
     hub::Unstarted,
+    state_file::StateFileError,
 };
 
 /// A peer that acknowledges nothing for this long is gone, whatever its state says.
@@ -80,10 +91,11 @@ pub struct Server {
     hub: Hub,
     unstarted: Unstarted,
     hub_is_known: Cell<bool>,
-    stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
+    stop: Stopping,
     ready: Box<dyn FnOnce() + Send>,
     predecessor: Option<Predecessor>,
     successors: Option<Successors>,
+    background: Background,
     state_file: Option<PathBuf>,
 }
 
@@ -100,6 +112,12 @@ pub enum ServeError {
     /// The settings were to be changed when the hub, which goes by them, was in use already.
     #[error("the server's settings cannot be changed after its hub has been asked for")]
     TooLate,
+    /// It could not take over from the process that serves, which goes on.
+    #[error("cannot take over from the process that serves: {0}")]
+    Handover(#[from] HandoverError),
+    /// The file with the hub's state cannot be used.
+    #[error(transparent)]
+    StateFile(#[from] StateFileError),
     /// A socket or thread failed.
     #[error("the server failed")]
     Io(#[from] io::Error),
@@ -143,6 +161,7 @@ impl Server {
             ready: Box::new(|| ()),
             predecessor: None,
             successors: None,
+            background: Background::default(),
             state_file: None,
         })
     }
@@ -163,11 +182,19 @@ impl Server {
             return Err(ServeError::TooLate);
         }
         change(&mut self.settings);
-        (self.hub, self.unstarted) = Hub::prepare(self.settings.clone())?;
+        self.prepare()?;
         Ok(self)
     }
 
-    /// The hub, for the application's set-up: background tasks may use it before the server runs.
+    fn prepare(&mut self) -> Result<(), ServeError> {
+        // What another process still owns is not this one's to act on.
+        let ours = !self.predecessor.as_ref().is_some_and(Predecessor::moves_sockets);
+        (self.hub, self.unstarted) = Hub::prepare_owned(self.settings.clone(), ours)?;
+        Ok(())
+    }
+
+    /// The hub, for the application's set-up. In a process that takes over, verbs wait until it has: so a verb that is
+    /// awaited before [`run`](Self::run) would wait in vain, and ends with [`HubError::Unsettled`](crate::HubError).
     pub fn hub(&self) -> Hub {
         self.hub_is_known.set(true);
         self.hub.clone()
@@ -187,8 +214,43 @@ impl Server {
 
     /// Takes over from another process when everything here is ready to serve: its listening sockets, its hub's state and
     /// its open sockets. If that fails, [`run`](Self::run) does, and the other process goes on.
-    pub fn take_over(mut self, from: Predecessor) -> Self {
+    ///
+    /// # Errors
+    /// [`ServeError::TooLate`] after [`hub`](Self::hub).
+    pub fn take_over(mut self, from: Predecessor) -> Result<Self, ServeError> {
+        if self.hub_is_known.get() {
+            return Err(ServeError::TooLate);
+        }
         self.predecessor = Some(from);
+        self.prepare()?;
+        Ok(self)
+    }
+
+    /// Runs a task as long as this process owns the hub, on the application runtime: from when it serves until it stops or
+    /// begins to hand over, where the task is dropped at its next await. If the handover fails, `task` makes it anew.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use duplex_core::Server;
+    /// fn with_clock(server: Server) -> Server {
+    ///     let hub = server.hub();
+    ///     server.background(move || {
+    ///         let hub = hub.clone();
+    ///         async move {
+    ///             let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    ///             loop {
+    ///                 seconds.tick().await;
+    ///                 let _ = hub.publish("clock", "tick").await;
+    ///             }
+    ///         }
+    ///     })
+    /// }
+    /// ```
+    pub fn background<F>(mut self, task: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.background.add(Box::new(move || Box::pin(task())));
         self
     }
 
@@ -206,7 +268,7 @@ impl Server {
         self
     }
 
-    /// Serves until it is told to stop, and then drains (see [`Stop`]).
+    /// Serves until it is told to stop, and then drains (see [`Stop`]), or until another process has taken over.
     ///
     /// `app` is called twice for every worker thread: upgrade requests have an instance of the application of their
     /// own, made of the same routes and middleware. The hub is added to it, so that handlers can extract it.
@@ -224,7 +286,8 @@ impl Server {
         T: AppEntry<B>,
         B: MessageBody + 'static,
     {
-        let Self { listeners, settings, hub, unstarted, stop, ready, .. } = self;
+        let Self { listeners, settings, hub, unstarted, stop, ready, successors, background, .. } = self;
+        let (predecessor, state_file) = (self.predecessor, self.state_file);
         announce(&settings);
         hub.run(unstarted, hooks)?;
         // Before anybody can connect: a signal that nobody listens for would end the process on the spot.
@@ -234,19 +297,23 @@ impl Server {
             .workers(settings.workers.clamp(1, Settings::MAX_WORKERS))
             .shutdown_timeout(settings.drain_deadline.as_secs().max(1))
             .disable_signals();
-        let builder = listen(builder, listeners, &settings, &hub, &gate, app)?;
+        let succession = Succession::new(successors, &listeners, hub.clone())?;
+        let builder = listen(builder, listeners, &settings, &hub, &gate, app.clone())?;
+        let rehearse = || rehearsal::rehearse(app, &hub, &gate);
+        let beginning = Beginning::new(predecessor, state_file.as_deref(), &hub, rehearse).await;
+        let beginning = beginning.inspect_err(|_| hub.end_shards())?;
         let server = builder.run();
-        let drain = Drain { handle: server.handle(), hub, gate, settings };
+        let handle = server.handle();
+        let running = Running { handle, hub, gate, settings, background, state_file };
         ready();
-        drain.serve(server, stop).await?;
+        beginning.say_started().await;
+        running.serve(server, stop, succession).await?;
         Ok(())
     }
 }
 
 /// Polls a future once, so that it listens for what it waits for from now on.
-async fn begin_to_wait(
-    mut stop: Pin<Box<dyn Future<Output = Stop> + Send>>,
-) -> Pin<Box<dyn Future<Output = Stop> + Send>> {
+async fn begin_to_wait(mut stop: Stopping) -> Stopping {
     let polled = poll_fn(|context| Poll::Ready(stop.as_mut().poll(context))).await;
     match polled {
         Poll::Ready(stop) => Box::pin(ready(stop)),

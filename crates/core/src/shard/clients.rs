@@ -2,6 +2,7 @@
 //! tells them what changes.
 
 use std::{
+    collections::BTreeMap,
     mem,
     rc::Rc,
     sync::Arc,
@@ -185,7 +186,7 @@ impl Shard {
                     version: env!("CARGO_PKG_VERSION"),
                     expiry: session::refreshed(told),
                     data,
-                    subs: welcome.subs,
+                    subs: welcome.into_results(),
                     ping: self.limits.ping_interval.as_secs().clamp(1, MAX_PING_SECONDS),
                     pong: true,
                 };
@@ -199,6 +200,10 @@ impl Shard {
             Ok(Outcome::SubRefresh { channel, expires }) => {
                 connection.extend_subscription(&channel, self.deadline(expires, true));
                 self.reply(connection, command, &Reply::SubRefresh(session::refreshed(expires)));
+            }
+            Ok(Outcome::Written(frame)) => {
+                connection.write(&frame);
+                self.release(connection);
             }
             Ok(Outcome::Posted | Outcome::Silent) => self.release(connection),
             Err(rejection) => self.reject(connection, command, rejection),
@@ -291,7 +296,12 @@ impl Welcome {
                 self.bytes += bytes;
             }
         }
-        self.subs.insert(new.channel.clone(), subscribe_result(&new.terms, snapshot));
+        self.subs.insert(new.channel.clone(), (new.terms.clone(), snapshot));
+    }
+
+    fn into_results(self) -> BTreeMap<Channel, SubscribeResult> {
+        let result = |(channel, (terms, snapshot))| (channel, subscribe_result(&terms, snapshot));
+        self.subs.into_iter().map(result).collect()
     }
 }
 

@@ -2,12 +2,13 @@
 //! welcome.
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::outbound::{Slow, weight};
 use crate::Channel;
 
 /// Frames in the order they came, with the channel that they are about.
-#[derive(Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Held {
     frames: Vec<(Option<Channel>, Bytes)>,
     bytes: usize,

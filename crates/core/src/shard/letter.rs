@@ -11,12 +11,14 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{
+    moving::Moving,
     outgoing::{Dialect, Outgoing},
     transport::Incoming,
 };
 use crate::{
     Channel, ConnectionId, Identity, Json, Position, Publication, Stop,
     codec::CloseFrame,
+    handover::Link,
     hooks::Rejection,
     hub::{Place, Target},
 };
@@ -48,6 +50,18 @@ pub(crate) enum Letter {
     End { connection: ConnectionId, end: End },
     /// Say who is here.
     List(oneshot::Sender<Vec<ConnectionInfo>>),
+    /// Stop the tasks of all connections, and say when that is done. What comes in goes on to be worked off.
+    Park(oneshot::Sender<()>),
+    /// Say that everything before this letter is done.
+    Sync(oneshot::Sender<()>),
+    /// Give all parked connections away.
+    Dissolve(oneshot::Sender<Vec<Moving>>),
+    /// Take connections in, and keep them parked.
+    Adopt(Vec<Moving>),
+    /// Let the parked connections go on.
+    Resume,
+    /// The hub is another process's: sockets that still come in are for it.
+    Forward(Link),
     /// Close everybody, now and later, spread over a time.
     Drain { stop: Stop, spread: Duration },
     /// End the shard, and with it every connection that is left.
@@ -65,7 +79,7 @@ pub(crate) struct NewSubscription {
 }
 
 /// Where a channel's stream is at the moment of a subscription, and what the subscriber has missed in it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Snapshot {
     pub(crate) position: Position,
     /// Whether all of it was there; nothing when nobody asked.
@@ -81,7 +95,7 @@ impl Snapshot {
 }
 
 /// What a subscription is granted with.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Terms {
     /// The client's command that asked for it; nothing when the server did.
     pub(crate) command: Option<u32>,
@@ -106,6 +120,8 @@ pub(crate) enum Outcome {
     Refresh { expires: Option<SystemTime> },
     /// The subscription may stay until then.
     SubRefresh { channel: Channel, expires: Option<SystemTime> },
+    /// The reply, encoded by another process.
+    Written(Bytes),
     /// A letter that was posted meanwhile brings the reply.
     Posted,
     /// There is nothing to say.

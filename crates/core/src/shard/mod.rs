@@ -7,6 +7,7 @@ mod connection;
 mod ending;
 mod held;
 mod letter;
+mod moving;
 mod outbound;
 mod outgoing;
 mod roster;
@@ -30,13 +31,16 @@ pub use self::letter::ConnectionInfo;
 use self::{
     connection::{Connection, Phase, Subscription},
     ending::Ending,
+    moving::Mode,
     roster::Roster,
     session::Session,
-    task::ConnectionTask,
+    task::{ConnectionTask, Driver},
 };
 pub(crate) use self::{
     letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},
+    moving::{Kept, Moving, MovingState, NewcomerState},
     outgoing::{Dialect, Outgoing, What},
+    task::Work,
     transport::Incoming,
 };
 use crate::{
@@ -72,6 +76,11 @@ pub(crate) struct Shard {
     /// More letters wait behind the one that is worked on, so frames are queued and written together.
     joining: Cell<bool>,
     stopped: Cell<bool>,
+    mode: RefCell<Mode>,
+    /// The tasks of connections that do not run now.
+    parked: RefCell<Vec<ConnectionTask>>,
+    /// Sockets that came in meanwhile.
+    waiting: RefCell<Vec<Newcomer>>,
     pings: Pings,
 }
 
@@ -82,13 +91,15 @@ struct Pings {
 }
 
 impl Shard {
-    /// Starts the shard's thread, which ends when the hub is stopped, or every handle to it is gone.
+    /// Starts the shard's thread, which ends when the hub is stopped, or every handle to it is gone. One that does not run
+    /// yet only takes connections in.
     pub(crate) fn start(
         index: usize,
         inbox: InboxReader,
         channels: Arc<Channels>,
         runner: HookRunner,
         settings: &Settings,
+        runs: bool,
     ) -> io::Result<()> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let limits = settings.limits.clone();
@@ -103,6 +114,9 @@ impl Shard {
                 dirty: RefCell::default(),
                 joining: Cell::new(false),
                 stopped: Cell::new(false),
+                mode: RefCell::new(if runs { Mode::Running } else { Mode::Parking(None) }),
+                parked: RefCell::default(),
+                waiting: RefCell::default(),
                 pings: Pings {
                     raw: codec::encode(Opcode::Ping, b""),
                     centrifuge: codec::encode(Opcode::Text, PING.as_bytes()),
@@ -171,7 +185,7 @@ impl Shard {
 
     fn handle(self: &Rc<Self>, letter: Letter) {
         match letter {
-            Letter::Accept(newcomer) => self.accept(*newcomer),
+            Letter::Accept(newcomer) => self.receive(*newcomer),
             Letter::Publish { channel, outgoing } => self.fan_out(&channel, &[outgoing]),
             Letter::News { channel, outgoing } => self.tell_watchers(&channel, &outgoing),
             Letter::Send { to, outgoing } => self.send(&to, &outgoing),
@@ -209,6 +223,13 @@ impl Shard {
                 let connected = roster.all().filter(|connection| connection.is_known());
                 drop(reply.send(connected.map(|connection| connection.info()).collect()))
             }
+            Letter::Park(parked) => self.park_all(parked),
+            // Whoever asked may have given up.
+            Letter::Sync(done) => drop(done.send(())),
+            Letter::Dissolve(reply) => self.give_back(reply.send(self.dissolve())),
+            Letter::Adopt(moving) => moving.into_iter().for_each(|one| self.adopt(one)),
+            Letter::Resume => self.resume(),
+            Letter::Forward(link) => self.forward_to(link),
             Letter::Drain { stop, spread } => self.drain(stop, spread),
             Letter::Stop => self.stopped.set(true),
         }
@@ -290,11 +311,8 @@ impl Shard {
         connection.expires.set(expires.and_then(|expires| session::deadline(expires, Duration::ZERO)));
         let connection = Rc::new(connection);
         self.roster.borrow_mut().add(&connection);
-        tokio::task::spawn_local(ConnectionTask::new(
-            Rc::clone(&connection),
-            Rc::clone(self),
-            &newcomer.early,
-        ));
+        let task = ConnectionTask::new(Rc::clone(&connection), Rc::clone(self), &newcomer.early);
+        tokio::task::spawn_local(Driver::new(task));
         if let Some(stop) = self.draining.get() {
             connection.close_for(Ending::Stop(stop));
         }
@@ -333,6 +351,9 @@ impl Shard {
         let (mut swept, mut turn) = (Instant::now(), self.index);
         loop {
             ticks.tick().await;
+            if !self.mode.borrow().is_running() {
+                continue;
+            }
             let now = Instant::now();
             self.tick(now);
             if now.duration_since(swept) >= SWEEP_INTERVAL {

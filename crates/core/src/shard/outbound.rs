@@ -8,6 +8,8 @@ use std::{
 
 use bytes::{Buf, Bytes};
 
+use serde::{Deserialize, Serialize};
+
 use super::transport::Transport;
 
 /// Frames that one vectored write takes at most.
@@ -32,6 +34,13 @@ pub(crate) struct Outbound {
     progress: bool,
 }
 
+/// A queue as plain data, which another process understands.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct OutboundState {
+    frames: VecDeque<Bytes>,
+    started: bool,
+}
+
 /// The consumer reads too slowly: what waited before this frame was over the budget.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Slow;
@@ -48,6 +57,14 @@ pub(crate) enum Written {
 }
 
 impl Outbound {
+    pub(crate) fn into_state(self) -> OutboundState {
+        OutboundState { frames: self.frames, started: self.started }
+    }
+
+    pub(crate) fn from_state(OutboundState { frames, started }: OutboundState) -> Self {
+        Self { bytes: frames.iter().map(Bytes::len).sum(), frames, started, progress: false }
+    }
+
     /// Writes a frame to the transport if nothing waits before it, and queues what is left.
     pub(crate) fn write(
         &mut self,

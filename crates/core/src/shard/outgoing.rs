@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::{Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use crate::{
     Channel, ClientInfo, Json, Message, Publication,
@@ -15,7 +16,7 @@ use crate::{
 const JOIN_BYTES: usize = 64 * 1024;
 
 /// How a connection speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Dialect {
     /// A raw WebSocket: messages as they are.
     Raw,
@@ -32,10 +33,21 @@ pub(crate) struct Outgoing {
 
 /// What it is.
 pub(crate) enum What {
-    Publication { channel: Channel, publication: Publication },
+    Publication {
+        channel: Channel,
+        publication: Publication,
+    },
     Content(Content),
-    Join { channel: Channel, info: Arc<ClientInfo> },
-    Leave { channel: Channel, info: Arc<ClientInfo> },
+    Join {
+        channel: Channel,
+        info: Arc<ClientInfo>,
+    },
+    Leave {
+        channel: Channel,
+        info: Arc<ClientInfo>,
+    },
+    /// Another build of the front end is served from now on.
+    Build(String),
 }
 
 impl Outgoing {
@@ -60,7 +72,7 @@ impl What {
             Self::Content(Content::Message(message)) => Some(message.encode()),
             Self::Content(Content::Json(json)) => Some(text(json)),
             // Without the protocol there are no words for it.
-            Self::Join { .. } | Self::Leave { .. } => None,
+            Self::Join { .. } | Self::Leave { .. } | Self::Build(_) => None,
         }
     }
 
@@ -72,6 +84,7 @@ impl What {
             Self::Content(Content::Message(Message::Binary(_))) => None,
             Self::Content(Content::Json(json)) => Some(message(json)),
             Self::Join { channel, info } => Some(Push::Join { info }.frame(Some(channel))),
+            Self::Build(build) => Some(message(&serde_json::json!({ "duplex": { "build": build } }).into())),
             Self::Leave { channel, info } => Some(Push::Leave { info }.frame(Some(channel))),
         }
     }

@@ -2,6 +2,8 @@
 
 use std::{collections::HashMap, rc::Rc};
 
+use serde::{Deserialize, Serialize};
+
 use super::{
     connection::{Connection, Subscription},
     outgoing::Dialect,
@@ -26,7 +28,7 @@ pub(super) struct Subscribers {
 }
 
 /// Subscribers of a channel that all get the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Audience {
     /// Raw sockets.
     Raw,
@@ -114,6 +116,10 @@ impl Roster {
         let subscriptions = connection.subscriptions.take();
         subscriptions.iter().for_each(|subscription| self.remove_subscriber(subscription));
         subscriptions
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.connections.len()
     }
 
     pub(super) fn get(&self, id: ConnectionId) -> Option<&Rc<Connection>> {

@@ -5,9 +5,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use serde::{Deserialize, Serialize};
+
+use super::{Snapshot, Terms};
 use crate::{
     Channel, Identity,
-    centrifuge::{Commands, Refreshed, SubscribeResult},
+    centrifuge::{Commands, Refreshed},
+    deadline::{after, left},
 };
 
 /// The state of a client.
@@ -32,8 +36,22 @@ pub(super) struct Session {
     pub(super) end_is_set: bool,
 }
 
+/// The same as plain data, which another process understands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct SessionState {
+    stage: Stage,
+    commands: Commands,
+    awaits_answer: bool,
+    upgraded: Option<Box<Identity>>,
+    subscribing: Option<Asked>,
+    ping_due_in: Duration,
+    unanswered_pings: u32,
+    refreshable: bool,
+    end_is_set: bool,
+}
+
 /// A subscription that is not made yet: the hook decides.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Asked {
     channel: Channel,
     /// It was taken back meanwhile, so what the hook says counts no more: it may have looked before that.
@@ -41,7 +59,7 @@ struct Asked {
 }
 
 /// How far a client has come.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// It has not said who it is yet.
     New,
@@ -53,9 +71,9 @@ pub(super) enum Stage {
 }
 
 /// What the reply to a connect command will say.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Welcome {
-    pub(super) subs: BTreeMap<Channel, SubscribeResult>,
+    pub(super) subs: BTreeMap<Channel, (Terms, Option<Snapshot>)>,
     /// Bytes of recovered data in it.
     pub(super) bytes: usize,
 }
@@ -72,6 +90,35 @@ impl Session {
             unanswered_pings: 0,
             refreshable: false,
             end_is_set: false,
+        }
+    }
+
+    /// What another process needs to go on with it.
+    pub(super) fn into_state(self, now: Instant) -> SessionState {
+        SessionState {
+            stage: self.stage,
+            commands: self.commands,
+            awaits_answer: self.awaits_answer,
+            upgraded: self.upgraded,
+            subscribing: self.subscribing,
+            ping_due_in: left(now, self.ping_due),
+            unanswered_pings: self.unanswered_pings,
+            refreshable: self.refreshable,
+            end_is_set: self.end_is_set,
+        }
+    }
+
+    pub(super) fn from_state(state: SessionState, now: Instant) -> Self {
+        Self {
+            stage: state.stage,
+            commands: state.commands,
+            awaits_answer: state.awaits_answer,
+            upgraded: state.upgraded,
+            subscribing: state.subscribing,
+            ping_due: after(now, state.ping_due_in),
+            unanswered_pings: state.unanswered_pings,
+            refreshable: state.refreshable,
+            end_is_set: state.end_is_set,
         }
     }
 

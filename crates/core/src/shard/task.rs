@@ -5,12 +5,14 @@ use std::{
     cell::RefCell,
     future::Future,
     io, mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
 };
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use super::{
@@ -22,7 +24,7 @@ use crate::{
     DisconnectCode, ErrorCode, Message,
     centrifuge::Commands,
     codec::{self, Decoder, DecoderLimits, Event, Opcode},
-    hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection},
+    hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection, panic_text},
 };
 
 /// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
@@ -39,7 +41,7 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-/// Ends when the connection is gone and its last hook has ended.
+/// What a connection's task knows, and does. As long as it goes on it is in a [`Driver`].
 pub(super) struct ConnectionTask {
     connection: Rc<Connection>,
     shard: Rc<Shard>,
@@ -47,6 +49,7 @@ pub(super) struct ConnectionTask {
     /// Bytes that came in and wait for a hook to end.
     unread: BytesMut,
     work: Option<Work>,
+    begun: bool,
     /// The peer has said its last: nothing is decoded any more.
     deaf: bool,
     /// A hook has failed: no further message is handled, even before the letter that ends the connection is back.
@@ -54,13 +57,26 @@ pub(super) struct ConnectionTask {
     disconnected: bool,
 }
 
+/// Runs a task. It ends when the connection is gone and its last hook has ended, or when the task is parked.
+pub(super) struct Driver(Option<ConnectionTask>);
+
+/// A parked task as plain data, which another process understands.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct TaskState {
+    decoder: Decoder,
+    unread: Bytes,
+    begun: bool,
+    deaf: bool,
+    failed: bool,
+}
+
 /// What goes on elsewhere on behalf of the connection.
-enum Work {
+pub(crate) enum Work {
     Hook(HookName, Answer<HookResult>),
     Command(u32, HookName, Answer<Result<Outcome, Rejection>>),
 }
 
-type Answer<T> = oneshot::Receiver<Result<T, HookFailure>>;
+pub(crate) type Answer<T> = oneshot::Receiver<Result<T, HookFailure>>;
 
 /// What a step of the task came to.
 enum Step {
@@ -79,23 +95,47 @@ enum Step {
 impl ConnectionTask {
     /// `early` is what the client sent before it had the answer to its request.
     pub(super) fn new(connection: Rc<Connection>, shard: Rc<Shard>, early: &[u8]) -> Self {
-        let mut task = Self {
+        Self {
             decoder: Decoder::new(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes)),
             connection,
             shard,
             unread: early.into(),
             work: None,
+            begun: false,
             deaf: false,
             failed: false,
             disconnected: false,
-        };
-        // A client of the protocol says who it is first.
-        if task.connection.dialect() == Dialect::Raw {
-            task.connection.socket.open();
-            let progress = task.shard.runner.on_connect(&task.connection.socket);
-            task.follow(HookName::Connect, progress);
         }
-        task
+    }
+
+    /// Takes a parked task apart.
+    pub(super) fn into_parts(self) -> (Rc<Connection>, TaskState, Option<Work>) {
+        let Self { connection, decoder, unread, work, begun, deaf, failed, .. } = self;
+        (connection, TaskState { decoder, unread: unread.freeze(), begun, deaf, failed }, work)
+    }
+
+    /// Puts it together again, with the limits that count now.
+    pub(super) fn from_parts(
+        connection: Rc<Connection>,
+        shard: Rc<Shard>,
+        state: TaskState,
+        work: Option<Work>,
+        limits: DecoderLimits,
+    ) -> Self {
+        let TaskState { mut decoder, unread, begun, deaf, failed } = state;
+        decoder.set_limits(limits);
+        let unread = BytesMut::from(unread);
+        Self { connection, shard, decoder, unread, work, begun, deaf, failed, disconnected: false }
+    }
+
+    /// A raw socket is greeted by its hook; a client of the protocol says who it is first.
+    fn begin(&mut self) {
+        self.begun = true;
+        if self.connection.dialect() == Dialect::Raw {
+            self.connection.socket.open();
+            let progress = self.shard.runner.on_connect(&self.connection.socket);
+            self.follow(HookName::Connect, progress);
+        }
     }
 
     fn step(&mut self, context: &mut Context<'_>) -> Step {
@@ -111,6 +151,10 @@ impl ConnectionTask {
         }
         match self.connection.phase() {
             Phase::Gone => self.end(),
+            Phase::Open if !self.begun => {
+                self.begin();
+                Step::Again
+            }
             // The letter that brings the answer wakes the task.
             Phase::Open if self.connection.awaits_answer() => Step::Wait,
             Phase::Open if self.connection.has_commands() => self.command(),
@@ -153,6 +197,7 @@ impl ConnectionTask {
             return Step::End;
         }
         self.shard.forget(&self.connection);
+        self.shard.report_parked();
         if self.connection.socket.has_opened() {
             let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
             self.follow(HookName::Disconnect, progress);
@@ -324,6 +369,34 @@ enum Ended {
     Command(u32, HookName, Result<Result<Outcome, Rejection>, HookFailure>),
 }
 
+impl Driver {
+    pub(super) fn new(task: ConnectionTask) -> Self {
+        Self(Some(task))
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let Some(task) = &mut self.0 else { return Poll::Ready(()) };
+        if task.is_to_be_parked() {
+            let shard = Rc::clone(&task.shard);
+            self.0.take().into_iter().for_each(|task| shard.park(task));
+            return Poll::Ready(());
+        }
+        // Whatever the application's code does to this thread, it costs no other connection anything.
+        let polled = catch_unwind(AssertUnwindSafe(|| task.poll(context)));
+        polled.unwrap_or_else(|panic| {
+            log::error!("connection {} is lost: {}", task.connection.socket.id(), panic_text(&*panic));
+            task.connection.give_up();
+            task.shard.forget(&task.connection);
+            task.shard.report_parked();
+            Poll::Ready(())
+        })
+    }
+}
+
 impl Work {
     /// Nothing as long as it goes on. If the application runtime has stopped, it will not.
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Ended> {
@@ -340,10 +413,13 @@ impl Work {
     }
 }
 
-impl Future for ConnectionTask {
-    type Output = ();
+impl ConnectionTask {
+    /// Whether it has to stop here. One whose stream has ended leaves for good instead.
+    fn is_to_be_parked(&self) -> bool {
+        !self.shard.mode.borrow().is_running() && self.connection.phase() != Phase::Gone && !self.disconnected
+    }
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.connection.register(context.waker());
         let (mut reads, mut commands) = (0, 0);
         loop {

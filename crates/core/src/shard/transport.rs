@@ -35,6 +35,14 @@ impl Incoming {
 }
 
 impl Transport {
+    /// Takes the stream off the runtime, so that another one, or another process, can have it.
+    pub(crate) fn close_up(self) -> io::Result<Incoming> {
+        match self {
+            Self::Tcp(stream) => stream.into_std().map(Incoming::Tcp),
+            Self::Portable(pipe) => Ok(Incoming::Portable(pipe)),
+        }
+    }
+
     pub(crate) fn poll_read_ready(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(context),

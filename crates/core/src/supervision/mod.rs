@@ -7,5 +7,6 @@
 mod line;
 mod message;
 
-pub use line::{Line, LineError, MAX_DESCRIPTORS, MAX_MESSAGE, Received};
+pub use crate::line::LineError;
+pub use line::{Line, MAX_DESCRIPTORS, MAX_MESSAGE, Received};
 pub use message::{Serve, ToSupervisor, ToWorker};

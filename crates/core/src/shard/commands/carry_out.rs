@@ -92,7 +92,7 @@ impl Context {
     pub(super) async fn presence(self, reading: Reading) -> Carried {
         let channel = reading.channel.clone();
         self.hooks.on_read(&self.socket, reading).await?;
-        let present = self.socket.hub().read_presence(&channel)?;
+        let present = self.socket.hub().read_presence(&channel).await?;
         let presence = present.into_iter().map(|info| (info.client, info)).collect();
         Ok(Outcome::Reply(Reply::Presence(PresenceResult { presence })))
     }
@@ -100,7 +100,7 @@ impl Context {
     pub(super) async fn presence_stats(self, reading: Reading) -> Carried {
         let channel = reading.channel.clone();
         self.hooks.on_read(&self.socket, reading).await?;
-        let stats = self.socket.hub().read_presence_stats(&channel)?;
+        let stats = self.socket.hub().read_presence_stats(&channel).await?;
         let result = PresenceStatsResult { num_clients: stats.clients, num_users: stats.users };
         Ok(Outcome::Reply(Reply::PresenceStats(result)))
     }
@@ -116,7 +116,7 @@ impl Context {
         };
         let limits = &hub.settings().limits;
         let limits = ReadLimits { publications: limits.max_history, bytes: limits.max_history_bytes };
-        let history = match hub.read_history(&channel, &query, limits) {
+        let history = match hub.read_history(&channel, &query, limits).await {
             Ok(history) => history,
             Err(HubError::Unrecoverable) => return Err(ErrorCode::UNRECOVERABLE_POSITION.into()),
             Err(error) => return Err(error.into()),

@@ -1,6 +1,7 @@
 //! One connection as its shard sees it: what can be done to it from outside its task. Reading is in `task`.
 
 mod clock;
+mod state;
 mod subscriptions;
 
 use std::{
@@ -11,7 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
+pub(crate) use self::state::ConnectionState;
 pub(super) use self::subscriptions::Subscription;
 use super::{
     ending::Ending,
@@ -29,7 +32,7 @@ use crate::{
 };
 
 /// How far a connection is on its way out. It only ever moves down this list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Phase {
     /// Messages flow both ways.
     Open,
@@ -76,7 +79,7 @@ pub(super) struct Connection {
     pinged: Cell<Option<Instant>>,
     queue_bytes: usize,
     close_timeout: Duration,
-    _place: Place,
+    place: Place,
 }
 
 impl Connection {
@@ -110,7 +113,7 @@ impl Connection {
             pinged: Cell::new(None),
             queue_bytes: limits.queue_bytes,
             close_timeout: limits.close_timeout,
-            _place: place,
+            place,
         }
     }
 

@@ -1,0 +1,110 @@
+//! The new process's part from its readiness to COMMIT.
+
+use std::{net::TcpStream, os::fd::OwnedFd};
+
+use bytes::Bytes;
+use tokio::{runtime, sync::mpsc};
+
+use super::{
+    HandoverError, Predecessor,
+    errands::{Errands, RunningHooks},
+    fail_point,
+    message::{Running, ToNew, ToOld},
+    wire::{Wire, read},
+};
+use crate::{
+    Hub,
+    descriptors::room_for_descriptors,
+    shard::{Incoming, Kept, Moving, MovingState},
+};
+
+/// A hub that has been taken over.
+pub(crate) struct Taken {
+    pub(crate) sockets: usize,
+    to_old: mpsc::Sender<ToOld>,
+}
+
+impl Taken {
+    /// Tells the old process that this one accepts connections, so that it can let go of its listening sockets.
+    pub(crate) async fn say_started(&self) {
+        // It may have ended: then it has let go.
+        let _ = self.to_old.send(ToOld::Started).await;
+    }
+}
+
+/// Takes the hub and all connections over. Blocks until they are this process's.
+///
+/// # Errors
+/// See [`HandoverError`]: then everything is still the other process's, and nothing has been read or written here. If the line
+/// fails right behind COMMIT this process has to end, and the other one starts over.
+pub(crate) fn take(
+    predecessor: Predecessor,
+    hub: &Hub,
+    runtime: &runtime::Handle,
+) -> Result<Taken, HandoverError> {
+    let other_build = hub.settings().build.clone().filter(|ours| Some(ours.as_str()) != predecessor.build());
+    let mut wire = predecessor.wire;
+    fail_point::reach("ready", &mut wire)?;
+    wire.send(&ToOld::Ready { descriptors: room_for_descriptors() }, &[])?;
+    let mut hooks = RunningHooks::default();
+    let sockets = receive(&mut wire, hub, &mut hooks)?;
+    runtime.block_on(hub.sync());
+    fail_point::reach("before-commit", &mut wire)?;
+    // The decision: see the module's documentation.
+    wire.send(&ToOld::Commit, &[])?;
+    hub.resume();
+    fail_point::reach("committed", &mut wire)?;
+    if let Some(build) = other_build {
+        hub.announce_build(&build);
+    }
+    let to_old = Errands::start(wire, hub.clone(), runtime.clone(), hooks)?;
+    Ok(Taken { sockets, to_old })
+}
+
+/// Takes everything in, and returns how many sockets that were.
+fn receive(wire: &mut Wire, hub: &Hub, hooks: &mut RunningHooks) -> Result<usize, HandoverError> {
+    let (mut fresh, mut arrived) = (None, 0);
+    loop {
+        match wire.expect()? {
+            (ToNew::Refused(refusal), _) => return Err(refusal.into()),
+            (ToNew::Hub { fresh: epoch }, _) => {
+                fresh = Some(epoch);
+                hub.go_on_with(epoch, Vec::new());
+                fail_point::reach("state-received", wire)?;
+            }
+            (ToNew::Streams(streams), _) => {
+                let fresh = fresh.ok_or_else(|| HandoverError::OutOfTurn("streams".to_owned()))?;
+                hub.go_on_with(fresh, streams);
+            }
+            (ToNew::Connections(states), descriptors) => {
+                let count = descriptors.len();
+                if states.len() != count {
+                    return Err(HandoverError::Miscounted { announced: states.len(), arrived: count });
+                }
+                fail_point::reach("socket-received", wire)?;
+                let moving = states.iter().zip(descriptors);
+                hub.adopt(moving.filter_map(|(state, socket)| unpack(hub, hooks, state, socket)).collect());
+                wire.send(&ToOld::Taken(count), &[])?;
+                arrived += count;
+            }
+            (ToNew::Complete { sockets }, _) if sockets == arrived => return Ok(sockets),
+            (ToNew::Complete { sockets }, _) => {
+                return Err(HandoverError::Miscounted { announced: sockets, arrived });
+            }
+            (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
+        }
+    }
+}
+
+/// A connection whose state is not understood is closed, by the end of its descriptor, and comes back.
+fn unpack(hub: &Hub, hooks: &mut RunningHooks, state: &Bytes, socket: OwnedFd) -> Option<Moving> {
+    let (state, running) = read::<(MovingState, Option<Running>)>(state)
+        .inspect_err(|error| log::error!("a connection cannot move and is closed: {error}"))
+        .ok()?;
+    let connection = &state.connection;
+    let handle =
+        hub.socket_for(connection.id, connection.identity.clone(), connection.peer, connection.opened);
+    let work = running.map(|running| hooks.expect(&handle, running));
+    let kept = Kept { place: hub.place_for(connection.id), socket: handle, work };
+    Some(Moving { state, stream: Incoming::Tcp(TcpStream::from(socket)), kept })
+}
