@@ -81,16 +81,19 @@ impl Run {
         let callers = Callers::start(&site, scale.callers, scale.gap, scale.shout);
         let (scale, swaps) = (scale.clone(), Vec::new());
         let run = Run { site, server, scale, stage, talkers, sockets, prepared, callers, swaps };
-        assert!(run.all_answered(0).await, "not everybody was answered: {}", run.server.said());
+        if !run.all_answered(0).await {
+            let said = run.server.said();
+            panic!("not everybody was answered:\n{said}\n{}", run.finish().await);
+        }
         run
     }
 
     /// Has everybody say something, and waits for the answers.
     async fn all_answered(&self, swap: u32) -> bool {
         self.stage.enter(Phase::After(swap));
-        let talk = all(&self.stage.caught_up, self.sockets - self.scale.idle, 2 * PATIENCE).await;
+        let talk = all(&self.stage.caught_up, self.sockets - self.scale.idle, PATIENCE).await;
         self.stage.enter(Phase::Call(swap));
-        let are_there = all(&self.stage.caught_up, self.scale.idle, 2 * PATIENCE).await;
+        let are_there = all(&self.stage.caught_up, self.scale.idle, PATIENCE).await;
         self.stage.enter(Phase::Quiet);
         talk && are_there
     }
