@@ -71,13 +71,6 @@ impl Run {
             talkers.spawn(async move { (talker.plan(), talker.talk(stage).await) });
         }
         let sockets = talkers.len();
-        stage.enter(Phase::After(0));
-        assert!(
-            all(&stage.caught_up, sockets, PATIENCE).await,
-            "not everybody was answered: {}",
-            server.said()
-        );
-        stage.enter(Phase::Quiet);
         let callers = Callers::start(&site, scale.callers, scale.gap, scale.shout);
         let (scale, swaps) = (scale.clone(), Vec::new());
         let run = Run { site, server, scale, stage, talkers, sockets, prepared, callers, swaps };
