@@ -96,8 +96,8 @@ enum Damage {
 /// [`StateFileError::NotAFile`] and [`StateFileError::Unwritable`].
 pub fn check_state_file(path: &Path) -> Result<(), StateFileError> {
     is_there(path)?;
-    let beside = with_suffix(path, ".new");
-    let tried = make(&beside).and_then(|_| fs::remove_file(&beside));
+    let trial = with_suffix(path, ".try");
+    let tried = make(&trial).and_then(|_| fs::remove_file(&trial));
     tried.map_err(|source| StateFileError::Unwritable { path: path.to_owned(), source })
 }
 

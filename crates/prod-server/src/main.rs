@@ -1,11 +1,21 @@
 //! The production server: the application, with the built front end behind its routes. Development has the
 //! same application with a proxy behind it; that fallback is the only difference.
 
+mod handover;
+mod reload;
+mod service_manager;
+
 use std::{net::TcpListener, process::ExitCode};
 
 use clap::Parser;
-use duplex_core::{Environment, Server, listen, raise_descriptor_limit};
+use duplex_core::{
+    Environment, Server, Stop, check_state_file,
+    handover::{Rendezvous, Successors},
+    raise_descriptor_limit,
+};
 use prod_server::{Assets, Flags, Settings};
+
+use crate::{handover::Place, reload::Reload, service_manager::ServiceManager};
 
 /// What actix says of its threads, and of every request that it cannot read, is of no use to an operator.
 const LOG: &str = "info,actix_server=warn,actix_http::h1::dispatcher=off";
@@ -22,15 +32,60 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> anyhow::Result<()> {
+    let reload = Reload::prepare()?;
     let environment = Environment::read(&Flags::root().join(".env"))?;
     env_logger::Builder::new().parse_filters(environment.get("RUST_LOG").unwrap_or(LOG)).init();
     let settings = flags.settle(&environment)?;
     let assets = Assets::load(&settings.directory, &settings.assets)?;
     let descriptors = raise_descriptor_limit();
-    let listeners = listen(&settings.host, settings.port)?;
+    let rendezvous = settings.handover.as_deref().map(Rendezvous::at).transpose()?;
+    settings.state_file.as_deref().map(check_state_file).transpose()?;
+    // From here on there may be another process that waits for this one.
+    let mut predecessor = rendezvous.as_ref().map(handover::greet).transpose()?.flatten();
+    let listeners = handover::listeners(&settings, predecessor.as_mut())?;
     announce(&settings, &assets, descriptors, &listeners)?;
-    let server = Server::new(server_settings(&settings, &environment, &assets), listeners)?;
-    Ok(duplex_app::serve(server, &environment, move || assets.route()).await?)
+    if settings.open && predecessor.is_none() {
+        // The sockets are bound, so the browser's first call waits.
+        open_browser(&listeners)?;
+    }
+    let manager = ServiceManager::new(&listeners);
+    let mut server = Server::new(server_settings(&settings, &environment, &assets), listeners)?;
+    if let Some(file) = &settings.state_file {
+        server = server.state_file(file);
+    }
+    if let Some(predecessor) = predecessor {
+        server = server.take_over(predecessor);
+    }
+    let place = rendezvous.is_some().then(Place::default);
+    let server = make_known(server, rendezvous, place.clone(), &manager);
+    tokio::select! {
+        served = duplex_app::serve(server, &environment, move || assets.route()) => Ok(served?),
+        never = reload.run(place, manager) => match never {},
+    }
+}
+
+/// The next process finds this one, and the service manager hears of it, when it serves.
+fn make_known(
+    server: Server,
+    rendezvous: Option<Rendezvous>,
+    place: Option<Place>,
+    manager: &ServiceManager,
+) -> Server {
+    let (successor_sender, successors) = Successors::channel();
+    let (at_start, at_stop) = (manager.clone(), manager.clone());
+    let server = if rendezvous.is_some() { server.hand_over_to(successors) } else { server };
+    server
+        .on_ready(move || {
+            if let (Some(rendezvous), Some(place)) = (rendezvous, place) {
+                place.occupy(rendezvous, successor_sender);
+            }
+            at_start.serves();
+        })
+        .stop_on(async move {
+            let stop = Stop::signalled().await;
+            at_stop.stops();
+            stop
+        })
 }
 
 /// Pages are told which build is served. A preview answers to the names of this machine only.
@@ -40,8 +95,7 @@ fn server_settings(settings: &Settings, environment: &Environment, assets: &Asse
     if settings.preview { shared.local(environment) } else { shared }
 }
 
-/// Says what runs and where, and opens it if asked to: the sockets are bound, so the browser's first call
-/// waits.
+/// Says what runs and where.
 fn announce(
     settings: &Settings,
     assets: &Assets,
@@ -60,9 +114,6 @@ fn announce(
     }
     for listener in listeners {
         log::info!("listening on http://{}", listener.local_addr()?);
-    }
-    if settings.open {
-        open_browser(listeners)?;
     }
     Ok(())
 }

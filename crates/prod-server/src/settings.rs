@@ -26,7 +26,10 @@ Examples:
   cargo run --release -p prod-server              the production server, on 0.0.0.0:3005
   cargo run -p prod-server -- --preview --open    the same for your own eyes, on localhost:3003
   PORT=80 prod-server --assets /srv/site          an installed binary and its build
-  RUST_LOG=debug prod-server                      with more to read"
+  RUST_LOG=debug prod-server                      with more to read
+  prod-server --handover /run/duplex/handover     started again, the new process takes over from the old one
+
+docs/deploy.md tells how to deploy without anybody noticing."
 )]
 pub struct Flags {
     /// Serve to this machine only, on localhost:3003
@@ -49,6 +52,22 @@ pub struct Flags {
     #[arg(long, value_name = "BYTES")]
     pub stream_above: Option<u64>,
 
+    /// Take over from the process that serves at this Unix socket, and be found there by the next one [env: HANDOVER]
+    ///
+    /// The first process with this path makes the socket. Each later one gets the listening sockets, what channels keep
+    /// and the open connections, and the earlier one exits when its last request is answered. If the new one cannot
+    /// start, the old one goes on. Only processes of the same user meet there. SIGUSR2 makes a process start its
+    /// successor itself, from the same file with the same arguments.
+    #[arg(long, value_name = "PATH")]
+    pub handover: Option<PathBuf>,
+
+    /// Keep what channels remember in this file from a stop to the next start [env: STATE_FILE]
+    ///
+    /// Clients that come back recover what they missed. The file is written at SIGTERM and SIGINT and removed when it is
+    /// read, so after a crash they are told that they have not recovered.
+    #[arg(long, value_name = "PATH")]
+    pub state_file: Option<PathBuf>,
+
     /// Open the page in the browser
     #[arg(long)]
     pub open: bool,
@@ -67,6 +86,10 @@ pub struct Settings {
     pub directory: PathBuf,
     /// How to serve it.
     pub assets: AssetsSettings,
+    /// Where the process before this one is found, and this one by the next.
+    pub handover: Option<PathBuf>,
+    /// What keeps the hub's streams from a stop to the next start.
+    pub state_file: Option<PathBuf>,
     /// Whether to open the browser.
     pub open: bool,
 }
@@ -98,8 +121,12 @@ impl Flags {
             Some(port) => port,
             None => environment.parse("PORT")?.unwrap_or(default_port),
         };
+        // A preview beside the production server must not take its place because both read the same `.env`.
+        let path = |name| environment.get(name).filter(|_| !self.preview).map(|_| environment.path(name, ""));
         Ok(Settings {
             preview: self.preview,
+            handover: self.handover.or_else(|| path("HANDOVER")),
+            state_file: self.state_file.or_else(|| path("STATE_FILE")),
             host: self.host.unwrap_or(host),
             port,
             directory: self.assets.unwrap_or_else(|| Flags::root().join("frontend/build")),
@@ -153,6 +180,36 @@ mod tests {
         assert_address(&["--preview"], &[], "localhost", 3003);
         assert_address(&["--preview"], &[("HOST", "0.0.0.0"), ("PORT", "1")], "localhost", 1);
         assert!(Flags::try_parse_from(["prod-server", "--preview", "--host", "0.0.0.0"]).is_err());
+    }
+
+    #[test]
+    fn the_paths_of_a_handover_are_flags_or_variables() {
+        let variables = [("HANDOVER", "run/handover"), ("STATE_FILE", "data/state")];
+        let paths = |settings: Settings| [settings.handover, settings.state_file];
+        assert_eq!(paths(settle(&[], &[]).unwrap()), [None, None]);
+        let both = [Some("run/handover".into()), Some("data/state".into())];
+        assert_eq!(paths(settle(&[], &variables).unwrap()), both);
+        let settings = settle(&["--handover", "a", "--state-file", "b"], &variables).unwrap();
+        assert_eq!(paths(settings), [Some("a".into()), Some("b".into())]);
+    }
+
+    #[test]
+    fn a_preview_does_not_take_over_because_of_the_environment() {
+        let variables = [("HANDOVER", "run/handover"), ("STATE_FILE", "data/state")];
+        let settings = settle(&["--preview"], &variables).unwrap();
+        assert_eq!((settings.handover, settings.state_file), (None, None));
+        let settings = settle(&["--preview", "--handover", "a"], &variables).unwrap();
+        assert_eq!(settings.handover, Some("a".into()));
+    }
+
+    #[test]
+    fn paths_in_a_file_lead_from_its_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".env");
+        std::fs::write(&file, "HANDOVER=handover\nSTATE_FILE=/var/state").unwrap();
+        let settings = Flags::default().settle(&Environment::read(&file).unwrap()).unwrap();
+        assert_eq!(settings.handover, Some(folder.path().join("handover")));
+        assert_eq!(settings.state_file, Some("/var/state".into()));
     }
 
     #[test]

@@ -5,8 +5,14 @@
 
 mod build;
 mod client;
+mod handover;
+mod page;
 mod program;
+mod running;
 mod server;
+mod service;
+mod site;
+mod state_file;
 
 use client::Response;
 use server::Server;

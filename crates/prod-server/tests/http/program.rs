@@ -1,21 +1,13 @@
 //! The program itself: how it starts, what it says, and how it ends.
 
-use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use crate::client;
+use crate::running::{Running, program};
 use crate::server::Build;
-
-/// The program in a directory that has its own `.env`, with none of our variables.
-fn program(directory: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_prod-server"));
-    command.current_dir(directory).env_clear().stdin(Stdio::null());
-    command
-}
 
 fn run(directory: &Path, arguments: &[&str]) -> Output {
     program(directory).args(arguments).output().unwrap()
@@ -27,44 +19,6 @@ fn assert_refuses(output: &Output, code: i32, sentence: &str) {
     assert_eq!(output.status.code(), Some(code), "{said}");
     assert!(said.contains(sentence), "{said}");
     assert!(!said.contains("panicked"), "{said}");
-}
-
-/// A running program, killed when it is dropped.
-struct Running {
-    child: Child,
-    addresses: Vec<SocketAddr>,
-    said: String,
-}
-
-impl Running {
-    /// Waits until it says that it listens on that many addresses.
-    fn start(command: &mut Command, addresses: usize) -> Running {
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut running = Running { child, addresses: Vec::new(), said: String::new() };
-        for line in lines.map_while(Result::ok) {
-            if let Some((_, address)) = line.split_once("listening on http://") {
-                running.addresses.push(address.parse().unwrap());
-            }
-            running.said.push_str(&line);
-            if running.addresses.len() == addresses {
-                return running;
-            }
-        }
-        panic!("it ended: {}", running.said);
-    }
-
-    fn end_with(mut self, signal: Signal) -> Option<i32> {
-        kill_process(Pid::from_child(&self.child), signal).unwrap();
-        self.child.wait().unwrap().code()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 #[test]
@@ -108,10 +62,10 @@ fn it_serves_with_the_settings_of_the_file_and_ends_cleanly() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut command = program(build.outside());
         let running = Running::start(command.args(["--assets", "build"]).env("PUBLIC_NAME", "process"), 1);
-        let script = client::send(running.addresses[0], "GET", "/_app/env.js", &[]);
+        let script = client::send(running.address(), "GET", "/_app/env.js", &[]);
         assert_eq!(script.text(), r#"export const env={"PUBLIC_NAME":"process"}"#);
-        assert!(!running.said.contains("hush"), "{}", running.said);
-        assert_eq!(running.end_with(signal), Some(0));
+        assert!(!running.said().contains("hush"), "{}", running.said());
+        running.end_with(signal);
     }
 }
 
@@ -122,7 +76,7 @@ fn a_preview_listens_on_the_loopback_only() {
     command.args(["--preview", "--port", "0", "--assets", "build"]).env("HOST", "0.0.0.0");
     let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
     let running = Running::start(&mut command, if has_ipv6 { 2 } else { 1 });
-    for address in &running.addresses {
+    for address in running.addresses() {
         assert!(address.ip().is_loopback(), "{address}");
         assert_eq!(client::send(*address, "GET", "/", &[]).text(), "the root page");
     }
@@ -138,7 +92,7 @@ fn under_cargo_it_takes_the_files_of_the_workspace() {
     let mut command = program(Path::new("/"));
     command.args(["--port", "0"]).env("CARGO_MANIFEST_DIR", workspace.join("crates/prod-server"));
     let running = Running::start(&mut command, 1);
-    let script = client::send(running.addresses[0], "GET", "/_app/env.js", &[]);
+    let script = client::send(running.address(), "GET", "/_app/env.js", &[]);
     assert_eq!(script.text(), r#"export const env={"PUBLIC_NAME":"workspace"}"#);
 }
 
