@@ -106,10 +106,14 @@ impl Greeted {
         ready: mpsc::Sender<Self>,
     ) -> Result<Conversation, HandoverError> {
         let conversation = Conversation { line: Some(line.try_clone()?) };
-        let talk = move || match converse(line, &listeners, &hub) {
+        let mut wire = Wire::new(line)?;
+        let talk = move || match converse(&mut wire, &listeners, &hub) {
             // The server may be ending.
-            Ok(greeted) => drop(ready.blocking_send(greeted)),
-            Err(error) => log::warn!("a process that wanted to take over does not: {error}"),
+            Ok((intent, process)) => drop(ready.blocking_send(Self { wire, intent, process })),
+            Err(error) => {
+                log::warn!("a process that wanted to take over does not: {error}");
+                wire.hang_up();
+            }
         };
         thread::Builder::new().name("successor".to_owned()).spawn(talk)?;
         Ok(conversation)
@@ -121,8 +125,8 @@ impl Greeted {
     }
 }
 
-fn converse(line: UnixStream, listeners: &[TcpListener], hub: &Hub) -> Result<Greeted, HandoverError> {
-    let mut wire = Wire::new(line)?;
+/// What the process wants, when it is ready, and its process id.
+fn converse(wire: &mut Wire, listeners: &[TcpListener], hub: &Hub) -> Result<(Intent, u32), HandoverError> {
     let hello = match wire.expect()? {
         (ToOld::Hello(hello), _) => hello,
         (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
@@ -130,9 +134,9 @@ fn converse(line: UnixStream, listeners: &[TcpListener], hub: &Hub) -> Result<Gr
     let Hello { version, process, descriptors } = hello;
     let moves = version == STATE_VERSION;
     if moves {
-        check_descriptors(&mut wire, hub, descriptors)?;
+        check_descriptors(wire, hub, descriptors)?;
     }
-    fail_point::reach("welcome", &mut wire)?;
+    fail_point::reach("welcome", wire)?;
     let build = hub.settings().build.clone();
     let welcome = Welcome { version: STATE_VERSION, process: std::process::id(), build };
     let listeners: Vec<BorrowedFd<'_>> = listeners.iter().map(|listener| listener.as_fd()).collect();
@@ -141,14 +145,14 @@ fn converse(line: UnixStream, listeners: &[TcpListener], hub: &Hub) -> Result<Gr
     wire.be_patient(true)?;
     let intent = match wire.expect()? {
         (ToOld::Ready { descriptors }, _) if moves => {
-            check_descriptors(&mut wire, hub, descriptors)?;
+            check_descriptors(wire, hub, descriptors)?;
             Intent::TakeOver
         }
         (ToOld::Replace, _) => Intent::Replace,
         (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
     };
     wire.be_patient(false)?;
-    Ok(Greeted { wire, intent, process })
+    Ok((intent, process))
 }
 
 /// Too few descriptors are a refusal while that costs nothing.

@@ -19,6 +19,7 @@ mod contract;
 mod drain;
 mod early_bytes;
 mod floods;
+mod handover;
 mod heartbeat;
 mod history;
 mod hooks;

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     net::{Ipv4Addr, SocketAddr, TcpListener},
+    os::unix::net::UnixStream,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -11,7 +12,9 @@ use actix_web::{App, HttpRequest, HttpServer, web, web::ServiceConfig};
 use duplex_core::{
     Calling, Connected, Connecting, Ended, Grant, HookResult, Hub, Identity, JoinLeave, Json, Message,
     Namespace, Namespaces, Publishing, Reading, Recovery, Refusal, Rejection, Server, Settings, Socket, Stop,
-    Subscribing, centrifuge_socket, raw_socket,
+    Subscribing, centrifuge_socket,
+    handover::{Predecessor, SuccessorSender, Successors},
+    raw_socket,
 };
 use tokio::{
     runtime,
@@ -46,6 +49,7 @@ pub(crate) struct Plan {
     script: Script,
     routes: Routes,
     narrow: bool,
+    prepare: Option<Prepare>,
 }
 
 impl Plan {
@@ -53,7 +57,7 @@ impl Plan {
         let settings =
             Settings { shards: 2, workers: 1, drain_grace: Duration::from_millis(10), ..Settings::default() };
         let (driver, script) = (Driver::Server, Script::default());
-        Self { driver, settings, script, routes: Arc::new(|_| ()), narrow: false }
+        Self { driver, settings, script, routes: Arc::new(|_| ()), narrow: false, prepare: None }
     }
 
     pub(crate) fn driver(mut self, driver: Driver) -> Self {
@@ -198,6 +202,12 @@ impl Plan {
             .on_call(async |_, call| Ok(call.data))
     }
 
+    /// The server has this to say before it runs.
+    pub(crate) fn prepare(mut self, prepare: impl FnOnce(Server) -> Server + Send + 'static) -> Self {
+        self.prepare = Some(Box::new(prepare));
+        self
+    }
+
     fn start(self) -> Running {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         listener.set_nonblocking(true).unwrap();
@@ -205,28 +215,53 @@ impl Plan {
             // Accepted sockets inherit it.
             socket2::SockRef::from(&listener).set_send_buffer_size(4096).unwrap();
         }
+        self.start_on(listener, None)
+    }
+
+    fn start_on(self, listener: TcpListener, predecessor: Option<Predecessor>) -> Running {
         let address = listener.local_addr().unwrap();
         let (stop, stopping) = oneshot::channel();
         let (hooks, diary) = Scripted::new(self.script);
+        let (successors, succession) = Successors::channel();
+        let (say_ready, ready) = oneshot::channel();
         let (hub, run) = match self.driver {
-            Driver::Server => run_server(self.settings, listener, hooks, self.routes, stopping),
+            Driver::Server => {
+                let server = Server::new(self.settings, vec![listener]).unwrap();
+                let server = match predecessor {
+                    Some(predecessor) => server.take_over(predecessor).unwrap(),
+                    None => server,
+                };
+                let server = server.hand_over_to(succession).on_ready(move || {
+                    let _ = say_ready.send(());
+                });
+                let server = self.prepare.into_iter().fold(server, |server, prepare| prepare(server));
+                run_server(server, hooks, self.routes, stopping)
+            }
             Driver::Portable => run_portable(self.settings, listener, hooks, self.routes, stopping),
         };
         let (stop, run) = (Mutex::new(Some(stop)), Mutex::new(Some(run)));
-        Running { address, hub, diary: Mutex::new(diary), stop, run }
+        Running {
+            address,
+            hub,
+            diary: Mutex::new(diary),
+            stop,
+            run,
+            successors,
+            ready: Mutex::new(Some(ready)),
+        }
     }
 }
+
+type Prepare = Box<dyn FnOnce(Server) -> Server + Send>;
 
 type Run = JoinHandle<Result<(), String>>;
 
 fn run_server(
-    settings: Settings,
-    listener: TcpListener,
+    server: Server,
     hooks: Scripted,
     routes: Routes,
     stopping: oneshot::Receiver<Stop>,
 ) -> (Hub, Run) {
-    let server = Server::new(settings, vec![listener]).unwrap();
     let server = server.stop_on(async move { stopping.await.unwrap_or(Stop::Shutdown) });
     let hub = server.hub();
     let app = move || App::new().configure(standard_routes).configure(|config| routes(config));
@@ -279,6 +314,8 @@ pub(crate) struct Running {
     diary: Mutex<Diary>,
     stop: Mutex<Option<oneshot::Sender<Stop>>>,
     run: Mutex<Option<Run>>,
+    successors: SuccessorSender,
+    ready: Mutex<Option<oneshot::Receiver<()>>>,
 }
 
 impl Running {
@@ -349,6 +386,35 @@ impl Running {
         !diary.messages.is_empty() || !diary.disconnected.is_empty()
     }
 
+    /// A line to this server, as a process has that wants to take over.
+    pub(crate) fn line(&self) -> UnixStream {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        self.successors.offer(theirs);
+        ours
+    }
+
+    /// A server that wants to take over from this one, and has been welcomed.
+    pub(crate) async fn begin_successor(&self, plan: Plan) -> Self {
+        let line = self.line();
+        let greeted = tokio::task::spawn_blocking(move || Predecessor::greet(line)).await.unwrap();
+        let mut predecessor = greeted.unwrap();
+        let listener = predecessor.take_listeners().pop().unwrap();
+        plan.start_on(listener, Some(predecessor))
+    }
+
+    /// A server that has taken over from this one, and accepts connections.
+    pub(crate) async fn successor(&self, plan: Plan) -> Self {
+        let successor = self.begin_successor(plan).await;
+        successor.is_ready().await;
+        successor
+    }
+
+    /// Waits until the server accepts connections.
+    pub(crate) async fn is_ready(&self) {
+        let ready = self.ready.lock().await.take().unwrap();
+        within("a server that accepts connections", ready).await.unwrap();
+    }
+
     /// Tells the server to stop.
     pub(crate) async fn stop(&self, stop: Stop) {
         self.stop.lock().await.take().unwrap().send(stop).unwrap();
@@ -360,7 +426,14 @@ impl Running {
         within("the server's end", run).await.unwrap().unwrap();
     }
 
-    async fn finish(&self) {
+    /// Waits until `run` has failed, and says why.
+    pub(crate) async fn failed(&self) -> String {
+        let run = self.run.lock().await.take().unwrap();
+        within("the server's end", run).await.unwrap().unwrap_err()
+    }
+
+    /// Ends the server, and expects that it ends well.
+    pub(crate) async fn finish(&self) {
         if self.run.lock().await.is_none() {
             return;
         }

@@ -1,0 +1,513 @@
+//! One server takes over from another: sockets, channels, and what is under way.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use actix_web::{HttpResponse, web};
+use duplex_core::{Connected, HistoryQuery, Hub, HubError, Identity, Message, Stop, handover::Predecessor};
+use serde_json::json;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::support::{
+    CONTINUATION, Client, PING, Plan, Request, Running, TEXT, eventually, masked, serve, within,
+};
+
+/// Raw sockets get back what they send.
+fn echo() -> Plan {
+    Plan::new().on_message(async |socket, message| Ok(socket.send(message).await?))
+}
+
+#[test]
+fn an_open_socket_moves_and_nobody_is_told() {
+    serve(echo(), async |old| {
+        let (mut peer, socket) = old.open_known().await;
+        peer.echo("before").await;
+        let new = old.successor(echo()).await;
+        peer.echo("after").await;
+        old.stopped().await;
+        assert_eq!(old.message().await, Message::from("before"));
+        assert!(!old.has_more_to_tell().await);
+        assert!(!new.has_seen_a_connection().await);
+        let listed = new.hub.connections().await.unwrap();
+        assert_eq!(listed.iter().map(|one| one.id).collect::<Vec<_>>(), [socket.id()]);
+        peer.close(1000).await;
+        assert_eq!(new.disconnected().await.0.id(), socket.id());
+        new.finish().await;
+    });
+}
+
+#[test]
+fn sockets_move_again_and_again() {
+    serve(echo(), async |first| {
+        let mut peers = Vec::new();
+        for _ in 0..30 {
+            peers.push(first.open().await);
+        }
+        let mut servers: Vec<Running> = Vec::new();
+        for round in 0..5 {
+            let old = servers.last().unwrap_or(first);
+            let new = old.successor(echo()).await;
+            for peer in &mut peers {
+                peer.echo(&format!("round {round}")).await;
+            }
+            servers.push(new);
+        }
+        assert_eq!(servers.last().unwrap().hub.count(), 30);
+        for server in &servers {
+            server.finish().await;
+        }
+    });
+}
+
+#[test]
+fn a_message_goes_on_where_it_was_cut() {
+    serve(echo(), async |old| {
+        let (mut header, mut payload, mut fragment) = (old.open().await, old.open().await, old.open().await);
+        let frame = masked(TEXT, true, "häuser".repeat(5000).as_bytes());
+        header.echo("x").await;
+        header.send(&frame[..3]).await;
+        payload.send(&frame[..20_003]).await;
+        fragment.send(masked(TEXT, false, "ein h\u{e4}".as_bytes().split_last().unwrap().1)).await;
+        fragment.send(masked(PING, true, b"there?")).await;
+        fragment.expect_pong(b"there?").await;
+        payload.send(&frame[20_003..20_004]).await;
+        let new = old.successor(echo()).await;
+        header.send(&frame[3..]).await;
+        payload.send(&frame[20_004..]).await;
+        fragment.send(masked(CONTINUATION, true, &[0xa4])).await;
+        header.expect_text(&"häuser".repeat(5000)).await;
+        payload.expect_text(&"häuser".repeat(5000)).await;
+        fragment.expect_text("ein hä").await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn what_waits_to_be_written_moves() {
+    serve(Plan::new().narrow(), async |old| {
+        let mut peer = old.open_narrow().await;
+        let socket = old.connected().await;
+        let texts: Vec<_> = (0..20).map(|number| format!("{number}-").repeat(3000)).collect();
+        for text in &texts {
+            socket.send(text.as_str()).await.unwrap();
+        }
+        let new = old.successor(Plan::new()).await;
+        new.hub.send(socket.id(), "last").await.unwrap();
+        for text in &texts {
+            peer.expect_text(text).await;
+        }
+        peer.expect_text("last").await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn channels_go_on_with_their_streams_and_whoever_is_in_them() {
+    let plan = || Plan::new().users().everything();
+    serve(plan(), async |old| {
+        let mut ada = Client::connected_as(old, "ada").await;
+        let mut bob = Client::connected_as(old, "bob").await;
+        let first = ada.subscribe("lobby").await;
+        bob.result("subscribe", json!({ "channel": "lobby", "join_leave": true })).await;
+        old.hub.publish("lobby", "one").await.unwrap();
+        assert_eq!(bob.push().await["join"]["info"]["user"], "bob");
+        assert_eq!(ada.publication().await, "one");
+        assert_eq!(bob.publication().await, "one");
+        let new = old.successor(plan()).await;
+        assert_eq!(new.hub.presence_stats("lobby").await.unwrap().clients, 2);
+        assert_eq!(new.hub.subscribers("lobby").unwrap(), 2);
+        let position = new.hub.publish("lobby", "two").await.unwrap().unwrap();
+        assert_eq!(position.offset, 2);
+        assert_eq!(position.epoch.to_string(), first["epoch"].as_str().unwrap());
+        assert_eq!(ada.publication().await, "two");
+        // No join and no leave was in between.
+        assert_eq!(bob.publication().await, "two");
+        ada.expect_nothing().await;
+        ada.leave().await;
+        assert_eq!(bob.push().await["leave"]["info"]["user"], "ada");
+        let mut back = Client::connected_as(&new, "ada").await;
+        let since = json!({ "channel": "lobby", "recover": true, "offset": 1, "epoch": first["epoch"] });
+        let recovered = back.result("subscribe", since).await;
+        assert_eq!(recovered["recovered"], true);
+        assert_eq!(recovered["publications"][0]["data"], "two");
+        assert_eq!(recovered["publications"].as_array().unwrap().len(), 1);
+        assert_eq!(bob.push().await["join"]["info"]["user"], "ada");
+        // By user, too, connections are still known.
+        new.hub.send_user("bob", "hello").await.unwrap();
+        assert_eq!(bob.push().await["message"]["data"], "hello");
+        new.finish().await;
+    });
+}
+
+#[test]
+fn an_end_that_is_set_comes_after_the_handover_too() {
+    let plan = || {
+        Plan::new().authenticate(async |_| {
+            Ok(Identity::user("ada").with_expiry(SystemTime::now() + Duration::from_secs(2)))
+        })
+    };
+    serve(plan(), async |old| {
+        let (mut peer, socket) = old.open_known().await;
+        let new = old.successor(plan()).await;
+        let moved = new.hub.connections().await.unwrap();
+        assert_eq!(moved[0].identity, *socket.identity());
+        peer.expect_closing(3005).await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_call_under_way_is_answered_and_the_next_command_waits_for_it() {
+    let gate = Arc::new(Semaphore::new(0));
+    let plan = |gate: &Arc<Semaphore>| {
+        let gate = Arc::clone(gate);
+        Plan::new().everything().on_call(move |socket, call| {
+            let gate = Arc::clone(&gate);
+            async move {
+                gate.acquire().await?.forget();
+                socket.hub().publish("lobby", &call.data).await?;
+                socket.send("said").await?;
+                Ok(call.data)
+            }
+        })
+    };
+    serve(plan(&gate), async |old| {
+        let mut client = Client::connected(old).await;
+        client.subscribe("lobby").await;
+        let slow = client.ask("rpc", json!({ "data": 1 })).await;
+        let history = client.ask("history", json!({ "channel": "lobby", "limit": -1 })).await;
+        let new = old.successor(plan(&gate)).await;
+        // It still runs in the old process, which goes on until then.
+        gate.add_permits(1);
+        let reply = client.reply().await;
+        assert_eq!((&reply["id"], &reply["rpc"]["data"]), (&json!(slow), &json!(1)));
+        assert_eq!(client.publication().await, 1);
+        assert_eq!(client.push().await["message"]["data"], "said");
+        let reply = client.reply().await;
+        assert_eq!(reply["id"], history);
+        assert_eq!(reply["history"]["publications"][0]["data"], 1);
+        old.stopped().await;
+        gate.add_permits(1);
+        client.result("rpc", json!({ "data": 2 })).await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_client_that_is_connecting_is_who_its_hook_says() {
+    let gate = Arc::new(Semaphore::new(0));
+    let plan = |gate: &Arc<Semaphore>| {
+        let gate = Arc::clone(gate);
+        Plan::new().users().everything().on_connecting(move |socket, _| {
+            let gate = Arc::clone(&gate);
+            async move {
+                socket.subscribe("lobby").await?;
+                gate.acquire().await?.forget();
+                Ok(Connected::default())
+            }
+        })
+    };
+    serve(plan(&gate), async |old| {
+        let request = Request::upgrade("/connection/websocket?ada");
+        let mut client = Client::over(old.open_as(&request).await);
+        client.ask("connect", json!({})).await;
+        eventually("a subscription", || old.hub.subscribers("lobby").unwrap() == 1).await;
+        let new = old.successor(plan(&gate)).await;
+        new.hub.publish("lobby", "early").await.unwrap();
+        gate.add_permits(1);
+        let reply = client.reply().await;
+        assert!(reply["connect"]["subs"]["lobby"].is_object(), "{reply}");
+        assert_eq!(client.push().await["join"]["info"]["user"], "ada");
+        assert_eq!(client.publication().await, "early");
+        new.hub.send_user("ada", "hello").await.unwrap();
+        assert_eq!(client.push().await["message"]["data"], "hello");
+        client.leave().await;
+        assert_eq!(new.disconnected().await.0.identity().user_id(), Some("ada"));
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_hook_of_a_raw_socket_that_fails_after_the_handover_ends_its_connection() {
+    let gate = Arc::new(Notify::new());
+    let hook = Arc::clone(&gate);
+    let plan = Plan::new().on_message(move |_, _| {
+        let hook = Arc::clone(&hook);
+        async move {
+            hook.notified().await;
+            Err("no".into())
+        }
+    });
+    serve(plan, async |old| {
+        let mut peer = old.open().await;
+        peer.send_text("go").await;
+        old.message().await;
+        let new = old.successor(Plan::new()).await;
+        gate.notify_one();
+        peer.expect_closing(1011).await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_request_under_way_is_answered_and_reaches_the_sockets_that_have_moved() {
+    let gate = Arc::new(Semaphore::new(0));
+    let slow = Arc::clone(&gate);
+    let plan = Plan::new().everything().routes(move |config| {
+        let gate = Arc::clone(&slow);
+        config.route(
+            "/slow",
+            web::get().to(move |hub: Hub| {
+                let gate = Arc::clone(&gate);
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    let position = hub.publish("lobby", "from the old process").await?.unwrap();
+                    let history = hub.history("lobby", &HistoryQuery::default()).await?;
+                    let present = hub.presence("lobby").await?.len();
+                    let everybody = hub.connections().await?.len();
+                    let kept = history.publications.len();
+                    let missing = hub.history("unkept:x", &HistoryQuery::default()).await;
+                    assert!(matches!(missing, Err(HubError::NoHistory(_))));
+                    let answer = format!("{} {kept} {present} {everybody}", position.offset);
+                    Ok::<_, HubError>(HttpResponse::Ok().body(answer))
+                }
+            }),
+        );
+    });
+    serve(plan, async |old| {
+        let mut client = Client::connected(old).await;
+        client.subscribe("lobby").await;
+        let mut visitor = old.connect().await;
+        visitor.send(Request::new("GET /slow HTTP/1.1").bytes()).await;
+        let mut idle = old.connect().await;
+        assert_eq!(idle.ask(&Request::new("GET /hello HTTP/1.1")).await.status, 200);
+        let new = old.successor(Plan::new().everything()).await;
+        new.hub.publish("lobby", "from the new one").await.unwrap();
+        gate.add_permits(1);
+        let response = visitor.response().await;
+        assert_eq!((response.status, response.body.as_str()), (200, "2 2 1 1"));
+        assert_eq!(response.header("connection"), Some("close"));
+        assert_eq!(client.publication().await, "from the new one");
+        assert_eq!(client.publication().await, "from the old process");
+        old.stopped().await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_socket_that_is_being_let_in_comes_to_the_new_process() {
+    let gate = Arc::new(Semaphore::new(0));
+    let asked = Arc::new(Semaphore::new(0));
+    let plan = |gate: &Arc<Semaphore>, asked: &Arc<Semaphore>| {
+        let (gate, asked) = (Arc::clone(gate), Arc::clone(asked));
+        echo().authenticate(move |_| {
+            let (gate, asked) = (Arc::clone(&gate), Arc::clone(&asked));
+            async move {
+                asked.add_permits(1);
+                gate.acquire().await.unwrap().forget();
+                Ok(Identity::user("late"))
+            }
+        })
+    };
+    serve(plan(&gate, &asked), async |old| {
+        let mut peer = old.connect().await;
+        peer.send(Request::upgrade("/socket").bytes()).await;
+        within("authenticate", asked.acquire()).await.unwrap().forget();
+        let new = old.successor(plan(&gate, &asked)).await;
+        gate.add_permits(1);
+        assert_eq!(peer.response().await.status, 101);
+        assert_eq!(new.connected().await.identity().user_id(), Some("late"));
+        peer.echo("here").await;
+        old.stopped().await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn who_publishes_all_the_time_loses_nothing_and_gets_no_offset_twice() {
+    serve(Plan::new().everything(), async |first| {
+        let mut client = Client::connected(first).await;
+        client.subscribe("lobby").await;
+        let published = Arc::new(Mutex::new(Vec::new()));
+        let publish = |hub: Hub, from: u64| {
+            let published = Arc::clone(&published);
+            tokio::spawn(async move {
+                for number in from.. {
+                    let Ok(position) = hub.publish("lobby", &number).await else { return number };
+                    published.lock().unwrap().push((position.unwrap().offset, number));
+                    tokio::task::yield_now().await;
+                }
+                0
+            })
+        };
+        // The hub's handle is that of the first process, through all handovers.
+        let publisher = publish(first.hub.clone(), 0);
+        let mut servers: Vec<Running> = Vec::new();
+        for _ in 0..5 {
+            let old = servers.last().unwrap_or(first);
+            servers.push(old.successor(Plan::new().everything()).await);
+            for _ in 0..20 {
+                client.push().await;
+            }
+        }
+        publisher.abort();
+        let _ = publisher.await;
+        let last = servers.last().unwrap();
+        let history = last.hub.history("lobby", &HistoryQuery::default()).await.unwrap();
+        let published = published.lock().unwrap().clone();
+        for pair in published.windows(2) {
+            assert_eq!((pair[1].0, pair[1].1), (pair[0].0 + 1, pair[0].1 + 1));
+        }
+        assert!(history.top.offset <= published.len() as u64 + 1);
+        for server in &servers {
+            server.finish().await;
+        }
+    });
+}
+
+#[test]
+fn a_process_that_hangs_up_before_it_is_ready_leaves_everything_as_it_was() {
+    serve(echo(), async |old| {
+        let mut peer = old.open().await;
+        for _ in 0..3 {
+            let line = old.line();
+            let greeted = tokio::task::spawn_blocking(move || Predecessor::greet(line)).await.unwrap();
+            drop(greeted.unwrap());
+            peer.echo("still here").await;
+        }
+        assert_eq!(old.connect().await.ask(&Request::new("GET /hello HTTP/1.1")).await.status, 200);
+    });
+}
+
+#[test]
+fn a_process_whose_application_cannot_be_set_up_takes_nothing() {
+    serve(echo(), async |old| {
+        let mut peer = old.open().await;
+        let new = old.begin_successor(echo().routes(|_| panic!("no database here"))).await;
+        let error = new.failed().await;
+        assert!(error.contains("no database here"), "{error}");
+        peer.echo("still here").await;
+    });
+}
+
+#[test]
+fn a_process_that_says_nonsense_is_hung_up_on() {
+    serve(echo(), async |old| {
+        let mut peer = old.open().await;
+        for nonsense in [&[0, 0, 0, 3, 0, 0xc1, 0xc1, 0xc1][..], b"GET / HTTP/1.1\r\n\r\n", &[0xff; 64]] {
+            let mut line = old.line();
+            tokio::task::spawn_blocking(move || {
+                use std::io::{Read, Write};
+                line.write_all(nonsense).unwrap();
+                let mut rest = Vec::new();
+                line.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+                // A reset is an end as well.
+                let _ = line.read_to_end(&mut rest);
+                assert!(rest.is_empty());
+            })
+            .await
+            .unwrap();
+            peer.echo("still here").await;
+        }
+    });
+}
+
+#[test]
+fn the_latest_of_those_who_want_to_take_over_counts() {
+    serve(echo(), async |old| {
+        let mut peer = old.open().await;
+        let line = old.line();
+        let hanging = tokio::task::spawn_blocking(move || Predecessor::greet(line)).await.unwrap().unwrap();
+        let new = old.successor(echo()).await;
+        peer.echo("moved").await;
+        drop(hanging);
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_verb_that_is_awaited_before_the_handover_says_what_is_wrong() {
+    let plan = || echo().limits(|limits| limits.inbox_deadline = Duration::from_millis(50));
+    serve(plan(), async |old| {
+        let line = old.line();
+        let greeted = tokio::task::spawn_blocking(move || Predecessor::greet(line)).await.unwrap().unwrap();
+        let mut greeted = greeted;
+        let listeners = greeted.take_listeners();
+        let settings = duplex_core::Settings {
+            limits: duplex_core::Limits {
+                inbox_deadline: Duration::from_millis(50),
+                ..duplex_core::Limits::default()
+            },
+            ..duplex_core::Settings::default()
+        };
+        let server = duplex_core::Server::new(settings, listeners).unwrap().take_over(greeted).unwrap();
+        let error = server.hub().publish("news", "early").await.unwrap_err();
+        assert!(matches!(error, HubError::Unsettled(_)), "{error}");
+    });
+}
+
+#[test]
+fn background_tasks_run_in_one_process_at_a_time() {
+    let running = Arc::new(Mutex::new(Vec::new()));
+    let plan = |name: &'static str, running: &Arc<Mutex<Vec<&'static str>>>| {
+        let running = Arc::clone(running);
+        struct Leave(Arc<Mutex<Vec<&'static str>>>, &'static str);
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                self.0.lock().unwrap().retain(|name| *name != self.1);
+            }
+        }
+        echo().prepare(move |server| {
+            server.background(move || {
+                let running = Arc::clone(&running);
+                async move {
+                    running.lock().unwrap().push(name);
+                    let _leave = Leave(running, name);
+                    std::future::pending::<()>().await;
+                }
+            })
+        })
+    };
+    serve(plan("old", &running), async |old| {
+        let runs = async |name| {
+            eventually("the task", || *running.lock().unwrap() == [name]).await;
+        };
+        runs("old").await;
+        let new = old.successor(plan("new", &running)).await;
+        runs("new").await;
+        new.finish().await;
+        assert!(running.lock().unwrap().is_empty());
+    });
+}
+
+#[test]
+fn streams_outlive_a_graceful_stop_in_a_file_that_is_used_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("state");
+    let plan = || {
+        let file = file.clone();
+        Plan::new().everything().prepare(move |server| server.state_file(file))
+    };
+    let published = Mutex::new(None);
+    serve(plan(), async |running| {
+        running.hub.publish("lobby", "one").await.unwrap();
+        *published.lock().unwrap() = running.hub.publish("lobby", "two").await.unwrap();
+        running.stop(Stop::Shutdown).await;
+        running.stopped().await;
+        assert!(matches!(running.hub.publish("lobby", "late").await, Err(HubError::Stopped)));
+    });
+    let published = published.lock().unwrap().unwrap();
+    assert!(file.exists());
+    serve(plan(), async |running| {
+        let mut client = Client::connected(running).await;
+        assert!(!file.exists());
+        let since = json!({ "channel": "lobby", "recover": true, "offset": 1, "epoch": published.epoch });
+        let recovered = client.result("subscribe", since).await;
+        assert_eq!(recovered["recovered"], true);
+        assert_eq!(recovered["publications"][0]["data"], "two");
+        let next = running.hub.publish("lobby", "three").await.unwrap().unwrap();
+        assert_eq!((next.epoch, next.offset), (published.epoch, 3));
+    });
+}
