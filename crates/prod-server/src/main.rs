@@ -54,7 +54,7 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
         server = server.state_file(file);
     }
     if let Some(predecessor) = predecessor {
-        server = server.take_over(predecessor);
+        server = server.take_over(predecessor)?;
     }
     let place = rendezvous.is_some().then(Place::default);
     let server = make_known(server, rendezvous, place.clone(), &manager);
