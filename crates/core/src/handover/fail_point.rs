@@ -50,17 +50,16 @@ pub const FAIL_POINTS: &[FailPoint] = &[
     point(Side::Old, "before-commit-received"),
     point(Side::New, "committed"),
     point(Side::Old, "commit-received"),
-    point(Side::New, "started"),
+    // The line is in use by others here.
+    FailPoint { side: Side::New, name: "started", faults: &["kill", "hang"] },
     point(Side::Old, "forwarding"),
 ];
 
 /// Fails here if the environment says so.
 #[cfg(debug_assertions)]
 pub(super) fn reach(name: &str, wire: &mut Wire) -> Result<(), HandoverError> {
-    use rustix::process::{Signal, getpid, kill_process};
+    reach_alone(name);
     match fault_at(name).as_deref() {
-        Some("kill") => drop(kill_process(getpid(), Signal::KILL)),
-        Some("hang") => drop(kill_process(getpid(), Signal::STOP)),
         Some("garbage") => {
             wire.send_garbage()?;
             wire.hang_up();
@@ -73,6 +72,21 @@ pub(super) fn reach(name: &str, wire: &mut Wire) -> Result<(), HandoverError> {
         _ => {}
     }
     Ok(())
+}
+
+/// The same where there is no line at hand.
+#[cfg(debug_assertions)]
+pub(super) fn reach_alone(name: &str) {
+    use rustix::process::{Signal, getpid, kill_process};
+    match fault_at(name).as_deref() {
+        Some("kill") => drop(kill_process(getpid(), Signal::KILL)),
+        Some("hang") => {
+            let _ = kill_process(getpid(), Signal::STOP);
+            // The system stops one thread after the other, and this one must not get any further.
+            std::thread::sleep(std::time::Duration::from_secs(1));
+        }
+        _ => {}
+    }
 }
 
 /// The fault that is asked for at a place.
@@ -88,6 +102,9 @@ pub(super) fn fault_at(name: &str) -> Option<String> {
 pub(super) fn reach(_: &str, _: &mut Wire) -> Result<(), HandoverError> {
     Ok(())
 }
+
+#[cfg(not(debug_assertions))]
+pub(super) fn reach_alone(_: &str) {}
 
 #[cfg(not(debug_assertions))]
 pub(super) fn fault_at(_: &str) -> Option<String> {

@@ -69,6 +69,8 @@ pub(crate) fn give(greeted: Greeted, hub: &Hub, runtime: &runtime::Handle) -> Re
         wire.hang_up();
         hub.adopt(moving);
         hub.adopt(staying);
+        // Before anything is published again: only now are their shards known to their channels.
+        runtime.block_on(hub.sync());
         hub.resume();
         return Err(GivingFailed::Kept(error));
     }

@@ -27,6 +27,7 @@ pub(crate) struct Taken {
 impl Taken {
     /// Tells the old process that this one accepts connections, so that it can let go of its listening sockets.
     pub(crate) async fn say_started(&self) {
+        fail_point::reach_alone("started");
         // It may have ended: then it has let go.
         let _ = self.to_old.send(ToOld::Started).await;
     }
