@@ -90,6 +90,22 @@ impl Server {
         timeout(deadline, self.child.wait()).await.ok().map(Result::unwrap)
     }
 
+    /// Whether it is stopped, as by SIGSTOP.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state() == Some('T')
+    }
+
+    /// Whether it has not ended yet.
+    pub(crate) fn is_there(&self) -> bool {
+        !matches!(self.state(), None | Some('Z'))
+    }
+
+    /// The letter that `man 5 proc_pid_stat` has for it.
+    fn state(&self) -> Option<char> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).ok()?;
+        stat.rsplit_once(") ")?.1.chars().next()
+    }
+
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
