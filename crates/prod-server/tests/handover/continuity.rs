@@ -11,7 +11,7 @@ use crate::{
     client::Client,
     frame,
     http::{self, Request, Response},
-    kernel,
+    kernel::{self, Sample},
     patience::{PATIENCE, becomes, within},
     server::Server,
     session,
@@ -229,7 +229,7 @@ async fn what_was_asked_before_the_swap_is_answered_after_it() {
     program.env("DATABASE_FILE", scene.site.path("other.sqlite"));
     let next = Server::spawn(program);
     let moved = || {
-        let end = kernel::ends_at(address).get(&ada.address()).copied();
+        let end = Sample::of(address).server(ada.address());
         end.is_some_and(|end| kernel::owners(end, &[scene.server.pid(), next.pid()]) == [next.pid()])
     };
     assert!(becomes(PATIENCE, || moved() || !next.is_there()).await && moved(), "{}", next.said());

@@ -14,7 +14,7 @@ use tokio::{process::Command, sync::Semaphore, task::JoinSet};
 
 use crate::{
     crowd::Crowd,
-    kernel,
+    kernel::{self, Sample},
     patience::{PATIENCE, becomes},
     server::Server,
     site::Site,
@@ -297,9 +297,9 @@ impl Case {
 
 /// Each socket is open in this process, and in no other one.
 fn one_owner(crowd: &Crowd, site: &Site, processes: &[u32], owner: u32) -> Result<(), String> {
-    let ends = kernel::ends_at(site.address);
+    let sample = Sample::of(site.address);
     for (number, status) in crowd.each().enumerate() {
-        let end = status.address.and_then(|client| ends.get(&client).copied());
+        let end = status.address.and_then(|client| sample.server(client));
         let owners = end.map(|end| kernel::owners(end, processes));
         check(owners == Some(vec![owner]), || {
             format!("client {number}'s socket is open in {owners:?}, and should be in {owner}")

@@ -16,14 +16,42 @@ pub(crate) struct End {
     inode: u64,
 }
 
-/// The ends at an address of everything that is connected to it, by the address of the other end.
-pub(crate) fn ends_at(address: SocketAddr) -> HashMap<SocketAddr, End> {
-    ends().filter(|(here, _, _)| *here == address).map(|(_, there, end)| (there, end)).collect()
+/// All connections to an address at some instant, by the address of the client.
+#[derive(Debug, Default)]
+pub(crate) struct Sample {
+    servers: HashMap<SocketAddr, End>,
+    clients: HashMap<SocketAddr, End>,
 }
 
-/// The other ends, by their own address.
-pub(crate) fn ends_towards(address: SocketAddr) -> HashMap<SocketAddr, End> {
-    ends().filter(|(_, there, _)| *there == address).map(|(here, _, end)| (here, end)).collect()
+impl Sample {
+    pub(crate) fn of(server: SocketAddr) -> Sample {
+        let mut sample = Sample::default();
+        for (here, there, end) in ends() {
+            if here == server {
+                sample.servers.insert(there, end);
+            } else if there == server {
+                sample.clients.insert(here, end);
+            }
+        }
+        sample
+    }
+
+    /// The server's end.
+    pub(crate) fn server(&self, client: SocketAddr) -> Option<End> {
+        self.servers.get(&client).copied()
+    }
+
+    /// Whether the server has taken everything that this client has sent.
+    pub(crate) fn is_taken(&self, client: SocketAddr) -> bool {
+        let sent = self.clients.get(&client).is_none_or(|end| end.sending == 0);
+        sent && self.servers.get(&client).is_none_or(|end| end.received == 0)
+    }
+
+    /// Bytes on their way to this client that kernels hold.
+    pub(crate) fn on_the_way(&self, client: SocketAddr) -> u64 {
+        let sending = self.servers.get(&client).map_or(0, |end| end.sending);
+        sending + self.clients.get(&client).map_or(0, |end| end.received)
+    }
 }
 
 /// Those of the processes that have it open.
@@ -76,8 +104,8 @@ fn the_system_says_what_waits_and_whose_it_is() {
     let mut client = std::net::TcpStream::connect(address).unwrap();
     let (_server, peer) = listener.accept().unwrap();
     client.write_all(b"hello").unwrap();
-    let end = ends_at(address)[&peer];
-    assert_eq!((end.received, end.sending), (5, 0));
-    assert_eq!(ends_towards(address)[&peer].received, 0);
+    let sample = Sample::of(address);
+    let end = sample.server(peer).unwrap();
+    assert_eq!((end.received, end.sending, sample.is_taken(peer), sample.on_the_way(peer)), (5, 0, false, 0));
     assert_eq!(owners(end, &[std::process::id(), 1]), [std::process::id()]);
 }

@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::json;
+
 use crate::{socket::Gone, words};
 
 /// What went well and what did not.
@@ -180,6 +182,14 @@ impl Ledger {
         let text = words::text(self.client, sent.number, sent.size);
         let text = if self.json { serde_json::to_string(&text).unwrap() } else { text };
         format!("{text} ({})", self.connection)
+    }
+
+    /// What the answer to the last message takes on its way.
+    pub(crate) fn last_answer_size(&self) -> u64 {
+        let text = self.awaited.back().map(|sent| self.expected(sent)).unwrap_or_default();
+        let text =
+            if self.json { json!({ "push": { "message": { "data": text } } }).to_string() } else { text };
+        text.len() as u64
     }
 
     /// A text that is not the next answer.

@@ -11,7 +11,7 @@ use tokio::{sync::Semaphore, task::JoinSet, time::sleep};
 
 use crate::{
     callers::Callers,
-    kernel,
+    kernel::Sample,
     ledger::Ledger,
     patience::{PATIENCE, becomes},
     report::{Report, Swap},
@@ -93,32 +93,36 @@ impl Run {
 
     /// Has the next process take over, and waits until everybody has been answered again.
     pub(crate) async fn swap(&mut self) {
-        let (swap, began, from) = self.begin().await;
+        let (swap, began) = self.begin().await;
         let next = Server::spawn(self.site.program());
         let mut last = std::mem::replace(&mut self.server, next);
         let status = last.ended().await;
         assert!(status.success(), "{status}:\n{}\nand the next one:\n{}", last.said(), self.server.said());
-        self.end(swap, began, from).await;
+        self.end(swap, began).await;
     }
 
     /// Kills the process, and starts another one.
     pub(crate) async fn crash(&mut self) {
-        let (swap, began, from) = self.begin().await;
+        let (swap, began) = self.begin().await;
         self.server.kill().await;
         self.server = Server::start(&self.site, self.site.alone()).await;
-        self.end(swap, began, from).await;
+        self.end(swap, began).await;
     }
 
     /// Gets everybody into position.
-    async fn begin(&mut self) -> (Swap, Instant, u64) {
+    async fn begin(&mut self) -> (Swap, Instant) {
         let number = self.swaps.len() as u32 + 1;
+        self.stage.unsent.store(0, Ordering::Relaxed);
         self.stage.enter(Phase::Before(number));
-        assert!(all(&self.stage.set, self.prepared.len(), PATIENCE).await, "not everybody is in position");
+        let set = all(&self.stage.set, self.prepared.len(), PATIENCE);
+        tokio::select! {
+            set = set => assert!(set, "not everybody is in position"),
+            () = self.sample() => {}
+        }
         // The server has taken all that was sent to it by those who now stop.
         let taken = || {
-            let ends = kernel::ends_at(self.site.address);
-            let mut ends = ends.iter().filter(|(client, _)| self.prepared.contains(client));
-            ends.all(|(_, end)| end.received == 0)
+            let sample = Sample::of(self.site.address);
+            self.prepared.iter().all(|client| sample.is_taken(*client))
         };
         becomes(Duration::from_secs(5), taken).await;
         let swap = Swap {
@@ -128,28 +132,24 @@ impl Run {
             took: Duration::ZERO,
             settled: Duration::ZERO,
             prepared: self.prepared.len(),
-            unsent: self.unsent(),
+            unsent: self.stage.unsent.load(Ordering::Relaxed),
             said: String::new(),
-            messages: 0,
-            requests: 0,
+            messages: self.stage.answered.load(Ordering::Relaxed),
+            requests: self.callers.tally.answered.load(Ordering::Relaxed),
         };
-        let requests = self.callers.tally.answered.load(Ordering::Relaxed);
         self.stage.enter(Phase::Swapping(number));
-        (swap, Instant::now(), requests)
+        (swap, Instant::now())
     }
 
-    /// What the server itself holds for those who do not read: they are owed more than the kernels have of it.
-    fn unsent(&self) -> u64 {
-        let (servers, clients) =
-            (kernel::ends_at(self.site.address), kernel::ends_towards(self.site.address));
-        let held = self.prepared.iter().filter_map(|client| {
-            let in_kernels = servers.get(client)?.sending + clients.get(client)?.received;
-            (in_kernels > 0).then(|| crate::talker::OWED_BYTES.saturating_sub(in_kernels))
-        });
-        held.sum()
+    /// Shows everybody what waits in the sockets, without an end.
+    async fn sample(&self) {
+        loop {
+            self.stage.samples.send_replace(Sample::of(self.site.address));
+            sleep(Duration::from_millis(10)).await;
+        }
     }
 
-    async fn end(&mut self, mut swap: Swap, began: Instant, requests: u64) {
+    async fn end(&mut self, mut swap: Swap, began: Instant) {
         swap.took = began.elapsed();
         swap.to = self.server.pid();
         let settled = self.all_answered(swap.number).await;
@@ -157,7 +157,8 @@ impl Run {
         if !settled {
             println!("after swap {} not everybody was answered:\n{}", swap.number, self.server.said());
         }
-        swap.requests = self.callers.tally.answered.load(Ordering::Relaxed) - requests;
+        swap.requests = self.callers.tally.answered.load(Ordering::Relaxed) - swap.requests;
+        swap.messages = self.stage.answered.load(Ordering::Relaxed) - swap.messages;
         swap.said = self.server.line("took over").unwrap_or_default();
         self.swaps.push(swap);
     }

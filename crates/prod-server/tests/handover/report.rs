@@ -23,6 +23,7 @@ pub(crate) struct Swap {
     pub(crate) unsent: u64,
     /// What the new process has said about it.
     pub(crate) said: String,
+    /// Messages answered meanwhile.
     pub(crate) messages: u64,
     pub(crate) requests: u64,
 }

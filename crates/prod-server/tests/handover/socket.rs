@@ -62,7 +62,7 @@ pub(crate) struct Opening {
     pub(crate) source: Ipv4Addr,
     pub(crate) path: &'static str,
     pub(crate) cookie: Option<String>,
-    /// With kernel buffers that hold little on both sides, so that what is not read stays in the server.
+    /// With a kernel buffer that holds little, so that what is not read stays at the server's end.
     pub(crate) narrow: bool,
 }
 
@@ -113,9 +113,7 @@ impl Opening {
     async fn connect(&self) -> io::Result<TcpStream> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         if self.narrow {
-            // The server's buffer begins with room for some segments, and they are what this client takes.
-            socket.set_tcp_mss(536)?;
-            socket.set_recv_buffer_size(4096)?;
+            socket.set_recv_buffer_size(64 << 10)?;
         }
         socket.set_nonblocking(true)?;
         let socket = TcpSocket::from_std_stream(socket.into());

@@ -1,11 +1,13 @@
 //! What everybody goes by: the phases of a run, and who has come how far.
 
-use std::time::Duration;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use tokio::{
     sync::{Semaphore, watch},
     time::timeout,
 };
+
+use crate::kernel::Sample;
 
 /// Where a run is. Swaps are numbered from 1; 0 is the beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,12 @@ pub(crate) struct Stage {
     pub(crate) set: Semaphore,
     /// One permit for each client that was answered after the swap.
     pub(crate) caught_up: Semaphore,
+    /// What waits in the sockets, while clients get into the middle of something.
+    pub(crate) samples: watch::Sender<Sample>,
+    /// Bytes that the server itself holds for clients that do not read.
+    pub(crate) unsent: AtomicU64,
+    /// Messages that were answered.
+    pub(crate) answered: AtomicU64,
 }
 
 impl Stage {
@@ -54,6 +62,9 @@ impl Stage {
             phase: watch::Sender::new(Phase::Quiet),
             set: Semaphore::new(0),
             caught_up: Semaphore::new(0),
+            samples: watch::Sender::default(),
+            unsent: AtomicU64::new(0),
+            answered: AtomicU64::new(0),
         }
     }
 

@@ -78,11 +78,14 @@ impl Plan {
     }
 }
 
-/// What a slow reader is owed during a swap: more than kernels hold for it, less than makes the server give it up.
-const OWED: [usize; 4] = [100_000; 4];
+/// The size of the messages of a client that does not read the answers.
+const UNREAD: usize = 200_000;
 
-/// All of it, without what is said beside it.
-pub(crate) const OWED_BYTES: u64 = 400_000;
+/// What the server itself is to hold for it: far less than makes it give the client up.
+const UNSENT: u64 = 250_000;
+
+/// More than kernels ever hold.
+const MOST: u64 = 10_000_000;
 
 /// A client that has been let in.
 pub(crate) struct Talker {
@@ -252,6 +255,9 @@ impl Shared<'_> {
 
     fn hear_text(&self, text: &str, phase: Phase) {
         let answered = self.ledger().hear(text, phase.swap());
+        if answered.is_some() {
+            self.stage.answered.fetch_add(1, Ordering::Relaxed);
+        }
         let mut mark = self.mark.lock().unwrap();
         if answered.is_some() && answered == *mark {
             *mark = None;
@@ -340,16 +346,35 @@ impl Speaker<'_, '_> {
             }
             Habit::Slow => {
                 self.shared.stopped.notified().await;
-                for size in OWED {
-                    let (_, text) = self.next(false, |_, _, _| size);
-                    self.writer.write_all(&frame::text(&text)).await?;
-                }
+                self.run_up_debts().await?;
                 self.shared.stage.set.add_permits(1);
                 self.swapped().await;
                 Ok(())
             }
             Habit::Steady | Habit::Fragments | Habit::Large | Habit::Idle => Ok(()),
         }
+    }
+
+    /// Has so much to be answered that the server has to keep some of it.
+    async fn run_up_debts(&mut self) -> Result<(), Gone> {
+        let client = self.writer.local_addr()?;
+        let mut samples = self.shared.stage.samples.subscribe();
+        let mut owed = 0;
+        while owed < MOST {
+            let (_, text) = self.next(false, |_, _, _| UNREAD);
+            self.writer.write_all(&frame::text(&text)).await?;
+            owed += self.shared.ledger().last_answer_size();
+            // The first may have been begun before.
+            let _ = samples.changed().await;
+            let _ = samples.changed().await;
+            let taken = samples.wait_for(|sample| sample.is_taken(client)).await;
+            let unsent = owed.saturating_sub(taken.map_or(0, |sample| sample.on_the_way(client)));
+            if unsent >= UNSENT {
+                self.shared.stage.unsent.fetch_add(unsent, Ordering::Relaxed);
+                break;
+            }
+        }
+        Ok(())
     }
 
     async fn swapped(&mut self) {

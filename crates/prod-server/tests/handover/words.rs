@@ -4,23 +4,37 @@
 const LETTERS: [char; 16] =
     ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', '0', '1', '"', '\\', 'é', '日', '🙂', ' '];
 
+/// How long the words are that a long text repeats, counting.
+const BLOCK: usize = 1000;
+
 /// The text with a number from a client: of as many bytes, and up to three more where a character ends.
 pub(crate) fn text(client: usize, number: u64, size: usize) -> String {
     let mut text = format!("{client}:{number}:");
+    let block = block(client, number, size.min(BLOCK));
+    for count in 0.. {
+        let left = size.saturating_sub(text.len());
+        if left < block.len() {
+            let end = (left..=block.len()).find(|end| block.is_char_boundary(*end)).unwrap_or(0);
+            text.push_str(&block[..end]);
+            break;
+        }
+        text.push_str(&block);
+        text.push_str(&format!("{count}"));
+    }
+    text
+}
+
+fn block(client: usize, number: u64, size: usize) -> String {
+    let mut block = String::new();
     let mut random =
         (client as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03);
-    while text.len() < size {
+    while block.len() < size {
         random ^= random << 13;
         random ^= random >> 7;
         random ^= random << 17;
-        for nibble in 0..16 {
-            if text.len() >= size {
-                break;
-            }
-            text.push(LETTERS[(random >> (4 * nibble)) as usize & 0xF]);
-        }
+        block.extend((0..16).map(|nibble| LETTERS[(random >> (4 * nibble)) as usize & 0xF]));
     }
-    text
+    block
 }
 
 /// Which number a text of this client has, if it is one.
