@@ -51,7 +51,10 @@ pub async fn serve(
     let server = server.configure(|settings| settings.namespaces = contract.namespaces())?;
     // The last step before the start: a server that cannot start must leave the database to the one that runs.
     let database = file.migrate().await?;
+    let server = contract.carry(server);
     let pace = Pace::new();
+    let (counted, counting) = (pace.clone(), pace.clone());
+    let server = server.carry("pace", move || counted.taken(), move |taken| counting.take_over(taken));
     let chat = Chat::new(Store::new(database.clone()), server.hub(), pace.clone());
     let app = web::Data::new(Application { chat, pace });
     let hooks = Demo::new(sessions.clone().into_inner(), contract, app.clone().into_inner());

@@ -9,9 +9,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde::{Deserialize, Serialize};
+
 pub(crate) use self::visitor::Visitor;
 use self::{
-    buckets::{Buckets, Rate},
+    buckets::{Buckets, Rate, Taken},
     visitor::Network,
 };
 
@@ -45,6 +47,14 @@ struct Counts {
     networks: Buckets<Network>,
 }
 
+/// What has been counted, on its way to another process.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PaceTaken {
+    messages: Taken<Visitor>,
+    typing: Taken<Visitor>,
+    networks: Taken<Network>,
+}
+
 impl Pace {
     pub(crate) fn new() -> Self {
         Self { counts: Arc::new(Mutex::new(Counts::new())) }
@@ -72,6 +82,24 @@ impl Pace {
     /// They have to wait for so long. It does not count.
     pub(crate) fn sign_in(&self, peer: Option<IpAddr>) -> Result<(), Duration> {
         self.lock().sign_in(peer, Instant::now())
+    }
+
+    /// What another process goes on with, so that a new one is no new start for those who are too fast.
+    pub(crate) fn taken(&self) -> PaceTaken {
+        let (counts, now) = (self.lock(), Instant::now());
+        PaceTaken {
+            messages: counts.messages.taken(now),
+            typing: counts.typing.taken(now),
+            networks: counts.networks.taken(now),
+        }
+    }
+
+    /// Goes on with what another process has counted.
+    pub(crate) fn take_over(&self, taken: PaceTaken) {
+        let (mut counts, now) = (self.lock(), Instant::now());
+        counts.messages.take_over(taken.messages, now);
+        counts.typing.take_over(taken.typing, now);
+        counts.networks.take_over(taken.networks, now);
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {

@@ -36,6 +36,9 @@ pub(crate) struct RawLine {
     limits: LineLimits,
 }
 
+/// The body of a message, and the descriptors that came with it.
+type Parcel = (Vec<u8>, Vec<OwnedFd>);
+
 /// Why a message could not be sent or received. After any of these the line is of no further use.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -135,7 +138,7 @@ impl RawLine {
 
     /// Waits for the next message: its body and the descriptors that came with it, close-on-exec. `None` is the end of the
     /// line: the other side closed it or is dead.
-    pub(crate) fn receive(&mut self) -> Result<Option<(Vec<u8>, Vec<OwnedFd>)>, LineError> {
+    pub(crate) fn receive(&mut self) -> Result<Option<Parcel>, LineError> {
         let Some((length, announced, descriptors)) = self.receive_header()? else {
             return Ok(None);
         };

@@ -120,6 +120,15 @@ pub(crate) fn take<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, StateF
     take_with(path, |path| fs::remove_file(path).and_then(|()| sync_directory(path)))
 }
 
+/// Removes a state that must not be used any more, because the hub has gone on without it.
+pub(crate) fn discard(path: &Path) -> Result<(), StateFileError> {
+    if !is_there(path)? {
+        return Ok(());
+    }
+    let removed = fs::remove_file(path).and_then(|()| sync_directory(path));
+    removed.map_err(|source| StateFileError::Undeletable { path: path.to_owned(), source })
+}
+
 fn take_with<T: DeserializeOwned>(
     path: &Path,
     remove: impl Fn(&Path) -> io::Result<()>,
@@ -501,6 +510,15 @@ mod tests {
         write(&place.path(), &state()).unwrap();
         let error = take_with::<State>(&place.path(), |_| Err(Errno::ROFS.into())).unwrap_err();
         assert!(error.to_string().contains("state cannot be removed, so it must not be used"), "{error}");
+    }
+
+    #[test]
+    fn a_state_that_is_discarded_is_gone() {
+        let place = Place::new();
+        discard(&place.path()).unwrap();
+        write(&place.path(), &state()).unwrap();
+        discard(&place.path()).unwrap();
+        assert!(place.entries().is_empty());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{
     net::TcpListener,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use anyhow::Context as _;
@@ -19,13 +19,7 @@ pub(crate) fn greet(rendezvous: &Rendezvous) -> anyhow::Result<Option<Predecesso
     let Some(line) = rendezvous.find()? else { return Ok(None) };
     let predecessor = Predecessor::greet(line)
         .context("cannot take over from the process that serves now, which goes on")?;
-    if predecessor.moves_sockets() {
-        log::info!("taking over from the process that serves now, with its open sockets");
-    } else {
-        log::info!(
-            "taking over from another version than this one: its open sockets cannot move, so they are closed and come back"
-        );
-    }
+    log::info!("process {} serves now; this one takes over as soon as it can serve", predecessor.process());
     Ok(Some(predecessor))
 }
 
@@ -47,25 +41,71 @@ pub(crate) fn listeners(
     listen(host, port)
 }
 
-/// Whether this process is the one that the next would find, which it is as soon as it serves.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Place(Arc<OnceLock<RendezvousGuard>>);
+/// Where the next process finds this one, for as long as this one is there to be found.
+#[derive(Clone, Debug)]
+pub(crate) struct Place(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    rendezvous: Rendezvous,
+    successors: SuccessorSender,
+    guard: Mutex<Option<RendezvousGuard>>,
+}
 
 impl Place {
-    /// Puts this process in the place of whoever was found there before. A server that cannot be found serves all the same.
-    pub(crate) fn occupy(&self, rendezvous: Rendezvous, successors: SuccessorSender) {
-        match rendezvous.open(successors) {
-            // This is called once; another guard would only be dropped.
-            Ok(guard) => drop(self.0.set(guard)),
+    /// A place that is not taken yet. Whoever comes goes to `successors`.
+    pub(crate) fn new(rendezvous: Rendezvous, successors: SuccessorSender) -> Self {
+        Self(Arc::new(Inner { rendezvous, successors, guard: Mutex::new(None) }))
+    }
+
+    /// Puts this process in the place of whoever was there before, and says whether it was not there already. A server that
+    /// cannot be found serves all the same.
+    pub(crate) fn take(&self) -> bool {
+        if self.is_taken() == Some(true) {
+            return false;
+        }
+        match self.0.rendezvous.open(self.0.successors.clone()) {
+            Ok(guard) => *self.guard() = Some(guard),
             Err(error) => {
                 let error = anyhow::Error::from(error);
                 log::error!("no later process can take over from this one: {error:#}");
             }
         }
+        true
     }
 
     /// Whether the next process would find this one. `None` if that was never so.
-    pub(crate) fn is_occupied(&self) -> Option<bool> {
-        self.0.get().map(RendezvousGuard::is_current)
+    pub(crate) fn is_taken(&self) -> Option<bool> {
+        self.guard().as_ref().map(RendezvousGuard::is_current)
+    }
+
+    fn guard(&self) -> MutexGuard<'_, Option<RendezvousGuard>> {
+        self.0.guard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use duplex_core::handover::Successors;
+
+    use super::*;
+
+    #[test]
+    fn a_place_that_was_lost_to_a_process_that_is_gone_is_taken_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let rendezvous = Rendezvous::at(folder.path().join("handover")).unwrap();
+        let (sender, _successors) = Successors::channel();
+        let place = Place::new(rendezvous.clone(), sender.clone());
+        assert_eq!(place.is_taken(), None);
+        assert!(place.take() && !place.take());
+        assert_eq!(place.is_taken(), Some(true));
+
+        let other = rendezvous.open(sender).unwrap();
+        assert_eq!(place.is_taken(), Some(false));
+        drop(other);
+        assert!(rendezvous.find().unwrap().is_none());
+        assert!(place.take());
+        assert_eq!(place.is_taken(), Some(true));
+        assert!(rendezvous.find().unwrap().is_some());
     }
 }

@@ -5,7 +5,7 @@ mod handover;
 mod reload;
 mod service_manager;
 
-use std::{net::TcpListener, process::ExitCode};
+use std::{future::ready, net::TcpListener, process::ExitCode};
 
 use clap::Parser;
 use duplex_core::{
@@ -56,36 +56,41 @@ async fn run(flags: Flags) -> anyhow::Result<()> {
     if let Some(predecessor) = predecessor {
         server = server.take_over(predecessor)?;
     }
-    let place = rendezvous.is_some().then(Place::default);
-    let server = make_known(server, rendezvous, place.clone(), &manager);
+    let (server, place) = make_known(server, rendezvous, &manager);
     tokio::select! {
         served = duplex_app::serve(server, &environment, move || assets.route()) => Ok(served?),
         never = reload.run(place, manager) => match never {},
     }
 }
 
-/// The next process finds this one, and the service manager hears of it, when it serves.
+/// The next process finds this one, and the service manager hears of it, while it serves.
 fn make_known(
-    server: Server,
+    mut server: Server,
     rendezvous: Option<Rendezvous>,
-    place: Option<Place>,
     manager: &ServiceManager,
-) -> Server {
-    let (successor_sender, successors) = Successors::channel();
-    let (at_start, at_stop) = (manager.clone(), manager.clone());
-    let server = if rendezvous.is_some() { server.hand_over_to(successors) } else { server };
-    server
-        .on_ready(move || {
-            if let (Some(rendezvous), Some(place)) = (rendezvous, place) {
-                place.occupy(rendezvous, successor_sender);
-            }
-            at_start.serves();
-        })
-        .stop_on(async move {
-            let stop = Stop::signalled().await;
-            at_stop.stops();
-            stop
-        })
+) -> (Server, Option<Place>) {
+    let place = rendezvous.map(|rendezvous| {
+        let (sender, successors) = Successors::channel();
+        (Place::new(rendezvous, sender), successors)
+    });
+    let (place, successors) = place.unzip();
+    if let Some(successors) = successors {
+        server = server.hand_over_to(successors);
+    }
+    let (serving, stopping, there) = (manager.clone(), manager.clone(), place.clone());
+    // It is made anew if another process could not take over after all. That one may have made itself known.
+    let server = server.background(move || {
+        if there.as_ref().is_none_or(Place::take) {
+            serving.serves();
+        }
+        ready(())
+    });
+    let server = server.stop_on(async move {
+        let stop = Stop::signalled().await;
+        stopping.stops();
+        stop
+    });
+    (server, place)
 }
 
 /// Pages are told which build is served. A preview answers to the names of this machine only.

@@ -78,7 +78,7 @@ impl Reload {
                 );
                 continue;
             };
-            match place.is_occupied() {
+            match place.is_taken() {
                 None => log::warn!(
                     "SIGUSR2 changes nothing: this process does not serve at the handover socket yet"
                 ),
@@ -99,7 +99,7 @@ impl Reload {
             Ok(child) => format!("it ended with {}", self.watch(child).await),
             Err(error) => format!("cannot start {}: {error}", self.program.path.display()),
         };
-        if place.is_occupied() == Some(true) {
+        if place.is_taken() == Some(true) {
             log::error!("the next process has not taken over: {reason}. This one goes on");
             manager.goes_on(&reason);
         }

@@ -163,6 +163,16 @@ mod tests {
     }
 
     #[test]
+    fn the_service_unit_has_a_command_line_that_is_understood() {
+        let unit = std::fs::read_to_string("../../docs/deploy/duplex.service").unwrap();
+        let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
+        let flags = Flags::try_parse_from(command.split(' ')).unwrap();
+        assert_eq!(flags.handover, Some("/run/duplex/handover".into()));
+        assert_eq!(flags.state_file, Some("/var/lib/duplex/state".into()));
+        assert_eq!(flags.assets, Some("/srv/duplex/build".into()));
+    }
+
+    #[test]
     fn flags_go_before_the_environment_and_that_before_defaults() {
         assert_address(&[], &[], "0.0.0.0", 3005);
         assert_address(&[], &[("PORT", "1"), ("HOST", "::1")], "::1", 1);

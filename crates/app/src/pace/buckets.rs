@@ -31,6 +31,9 @@ pub(super) struct Buckets<K> {
 /// Fewer than this are not worth a look.
 const FEW: usize = 64;
 
+/// Who has taken tokens, and for how long it will show.
+pub(super) type Taken<K> = Vec<(K, Duration)>;
+
 impl<K: Eq + Hash> Buckets<K> {
     pub(super) fn new(rate: Rate) -> Self {
         Self { rate, full_at: HashMap::new(), sweep_at: FEW }
@@ -60,6 +63,21 @@ impl<K: Eq + Hash> Buckets<K> {
         }
         self.spend(who, now);
         Ok(())
+    }
+
+    /// What another process goes on with.
+    pub(super) fn taken(&self, now: Instant) -> Taken<K>
+    where
+        K: Clone,
+    {
+        let all = self.full_at.iter().map(|(who, full_at)| (who.clone(), full_at.duration_since(now)));
+        all.filter(|(_, left)| !left.is_zero()).collect()
+    }
+
+    /// Goes on with what another process has counted.
+    pub(super) fn take_over(&mut self, taken: Taken<K>, now: Instant) {
+        let longest = self.rate.interval * self.rate.burst;
+        self.full_at.extend(taken.into_iter().map(|(who, left)| (who, now + left.min(longest))));
     }
 
     fn full_at(&self, who: &K, now: Instant) -> Instant {
@@ -96,6 +114,18 @@ mod tests {
         assert_eq!(buckets.take(1, now + SECOND * 3 / 4), Err(SECOND / 4));
         assert_eq!(buckets.take(1, now + SECOND), Ok(()));
         assert_eq!(buckets.take(1, now + SECOND), Err(SECOND));
+    }
+
+    #[test]
+    fn another_process_goes_on_with_what_was_taken() {
+        let (mut old, now) = (buckets(), Instant::now());
+        while old.take(1, now).is_ok() {}
+        old.take(2, now).unwrap();
+        let mut new = buckets();
+        new.take_over(old.taken(now + SECOND / 2), now + SECOND / 2);
+        assert_eq!(new.take(1, now + SECOND / 2), Err(SECOND / 2));
+        assert_eq!(new.take(2, now + SECOND / 2), Ok(()));
+        assert_eq!(old.taken(now + SECOND * 10), []);
     }
 
     #[test]

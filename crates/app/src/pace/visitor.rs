@@ -2,18 +2,20 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
+
 /// Somebody, as far as they are counted.
 ///
 /// A name is not counted by itself. It costs nothing to sign in with one, so whoever took somebody else's could use up
 /// what they may do; and a name without a session costs less than nothing, so there it does not count at all.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Visitor {
     user: Option<Box<str>>,
     pub(super) network: Option<Network>,
 }
 
 /// The addresses that somebody has who has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Network(IpAddr);
 
 impl Visitor {

@@ -143,11 +143,13 @@ impl From<DisconnectCode> for CloseFrame {
 impl UnsubscribeCode {
     /// The server took it back.
     pub const SERVER: Self = Self { code: 2000, reason: "server unsubscribe" };
+    /// What it was granted on has changed: the client asks again.
+    pub const INSUFFICIENT_STATE: Self = Self { code: 2500, reason: "insufficient state" };
     /// The time for which it was granted is over, and nobody extended it: the client asks again.
     pub const EXPIRED: Self = Self { code: 2501, reason: "subscription expired" };
 
     /// All of them, by number.
-    pub const ALL: [Self; 2] = [Self::SERVER, Self::EXPIRED];
+    pub const ALL: [Self; 3] = [Self::SERVER, Self::INSUFFICIENT_STATE, Self::EXPIRED];
 
     /// Whether clients subscribe again by themselves.
     pub const fn resubscribes(self) -> bool {

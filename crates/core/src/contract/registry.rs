@@ -8,6 +8,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use tokio::runtime::Handle;
 
 use super::{
     BadContract, Call, ChannelKind,
@@ -17,7 +18,7 @@ use super::{
     typescript::Declarations,
 };
 use crate::{
-    Calling, Connected, ErrorCode, Grant, Json, Namespace, Namespaces, Publishing, Rejection, Socket,
+    Calling, Connected, ErrorCode, Grant, Json, Namespace, Namespaces, Publishing, Rejection, Server, Socket,
     Subscribing, hooks::panic_text,
 };
 
@@ -188,6 +189,36 @@ impl<A: Send + Sync + 'static> Contract<A> {
         let calls = self.calls.iter().map(|(name, call)| ((*name).to_owned(), call.fingerprint()));
         let kinds = self.kinds.iter().map(|(name, kind)| (format!("{name}:"), kind.fingerprint()));
         calls.chain(kinds).collect()
+    }
+
+    /// Looks, when this process takes over from another one, which kinds of channels have other types here. Pages that are
+    /// subscribed to such channels have to ask again, and learn in the answer that they are out of date ([`CHANGED`]). To be
+    /// called in the application runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime.
+    pub fn carry(&self, server: Server) -> Server {
+        let (hub, runtime) = (server.hub(), Handle::current());
+        let kinds =
+            || self.kinds.iter().map(|(name, kind)| ((*name).to_owned(), kind.fingerprint().to_owned()));
+        let (here, now) = (kinds().collect::<BTreeMap<_, _>>(), kinds().collect::<BTreeMap<_, _>>());
+        let compare = move |before: BTreeMap<String, String>| {
+            for (namespace, types) in before {
+                if now.get(&namespace) == Some(&types) {
+                    continue;
+                }
+                let hub = hub.clone();
+                // The hub is not this process's yet: the verb waits for that.
+                runtime.spawn(async move {
+                    if let Err(error) = hub.renew(&namespace).await {
+                        log::error!(
+                            "pages are not told that the types of `{namespace}:` have changed: {error}"
+                        );
+                    }
+                });
+            }
+        };
+        server.carry("contract", move || here.clone(), compare)
     }
 
     /// Tells a page which build of the front end this server serves, [`Settings::build`](crate::Settings), and which user

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use tokio::{runtime, sync::oneshot};
 
 use super::{
-    Greeted, HandoverError, Link, fail_point,
+    Greeted, HandoverError, Link, Luggage, fail_point,
     message::{Running, ToNew, ToOld},
     wire::{Wire, write},
 };
@@ -53,7 +53,12 @@ pub(crate) enum GivingFailed {
 ///
 /// # Errors
 /// See [`GivingFailed`].
-pub(crate) fn give(greeted: Greeted, hub: &Hub, runtime: &runtime::Handle) -> Result<Given, GivingFailed> {
+pub(crate) fn give(
+    greeted: Greeted,
+    hub: &Hub,
+    luggage: &Luggage,
+    runtime: &runtime::Handle,
+) -> Result<Given, GivingFailed> {
     let Greeted { mut wire, process, .. } = greeted;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
@@ -64,7 +69,7 @@ pub(crate) fn give(greeted: Greeted, hub: &Hub, runtime: &runtime::Handle) -> Re
     // Carried by an actix worker, a connection cannot leave the process.
     let (moving, staying): (Vec<_>, Vec<_>) =
         moving.into_iter().partition(|one| matches!(one.stream, Incoming::Tcp(_)));
-    let handed = hand_over(&mut wire, hub, &moving);
+    let handed = hand_over(&mut wire, hub, luggage, &moving);
     if let Err(error) = handed.or_else(|error| last_look(&mut wire, error)) {
         wire.hang_up();
         hub.adopt(moving);
@@ -92,10 +97,11 @@ pub(crate) fn give(greeted: Greeted, hub: &Hub, runtime: &runtime::Handle) -> Re
 }
 
 /// Sends everything and waits for COMMIT.
-fn hand_over(wire: &mut Wire, hub: &Hub, moving: &[Moving]) -> Result<(), HandoverError> {
+fn hand_over(wire: &mut Wire, hub: &Hub, luggage: &Luggage, moving: &[Moving]) -> Result<(), HandoverError> {
     fail_point::reach("frozen", wire)?;
     wire.send(&ToNew::Hub { fresh: hub.fresh_epoch() }, &[])?;
     send_streams(wire, hub)?;
+    wire.send(&ToNew::Luggage(luggage.pack()), &[])?;
     fail_point::reach("state-sent", wire)?;
     send_connections(wire, moving)?;
     wire.send(&ToNew::Complete { sockets: moving.len() }, &[])?;

@@ -107,7 +107,7 @@ impl Link {
             }),
             Work::Command(command, _, answer) => {
                 let result = match answer.await {
-                    Ok(Ok(result)) => Ok(Answered::new(command, result)),
+                    Ok(Ok(result)) => Ok(Answered::new(socket.id(), command, result)),
                     Ok(Err(failure)) => Err(failure.to_string()),
                     Err(_) => return,
                 };

@@ -58,6 +58,8 @@ pub(super) enum ToNew {
         fresh: Epoch,
     },
     Streams(Vec<StreamState>),
+    /// What the application carries over, by name.
+    Luggage(Vec<(String, Bytes)>),
     /// Connections, each with a descriptor; each on its own, so that one that is not understood costs no other.
     Connections(Vec<Bytes>),
     /// That was everything.
@@ -147,7 +149,7 @@ pub(super) enum Answered {
 
 impl Answered {
     /// The cause of a rejection stays here: it is for the log.
-    pub(super) fn new(command: u32, result: Result<Outcome, Rejection>) -> Self {
+    pub(super) fn new(connection: ConnectionId, command: u32, result: Result<Outcome, Rejection>) -> Self {
         match result {
             Ok(Outcome::Reply(reply)) => Self::Reply(reply.frame(command)),
             Ok(Outcome::Written(frame)) => Self::Reply(frame),
@@ -158,12 +160,9 @@ impl Answered {
             Ok(Outcome::SubRefresh { channel, expires }) => Self::SubRefresh { channel, expires },
             Ok(Outcome::Posted) => Self::Posted,
             Ok(Outcome::Silent) => Self::Silent,
-            Err(rejection) => {
-                let (answer, cause) = rejection.into_parts();
-                if let Some(cause) = cause {
-                    log::error!("a command of a connection that has moved failed: {cause}");
-                }
-                match answer {
+            Err(mut rejection) => {
+                rejection.log_cause(connection);
+                match rejection.into_answer() {
                     Answer::Error(error) => Self::Error(error),
                     Answer::Disconnect(close) => Self::Disconnect(close),
                 }

@@ -16,12 +16,15 @@ mod error;
 mod fail_point;
 mod giving;
 mod link;
+mod luggage;
 mod message;
 mod peer;
 mod predecessor;
 mod rendezvous;
 mod successors;
 mod taking;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use self::{
@@ -34,6 +37,7 @@ pub use self::{
 pub(crate) use self::{
     giving::{Given, GivingFailed, give},
     link::Link,
+    luggage::Luggage,
     message::Question,
     successors::{Conversation, Greeted, Intent},
     taking::{Taken, take},

@@ -35,7 +35,7 @@ const SUFFIX: usize = 11;
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// A path at which a process that serves can be found.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rendezvous {
     path: PathBuf,
 }
@@ -155,19 +155,20 @@ impl Rendezvous {
     ///
     /// # Errors
     /// When something that is no socket is there, or the system refuses.
-    pub fn open(self, successors: SuccessorSender) -> Result<RendezvousGuard, RendezvousError> {
+    pub fn open(&self, successors: SuccessorSender) -> Result<RendezvousGuard, RendezvousError> {
         self.open_to(move |line| successors.offer(line))
     }
 
     fn open_to(
-        self,
+        &self,
         offer: impl Fn(UnixStream) + Send + 'static,
     ) -> Result<RendezvousGuard, RendezvousError> {
         // The renaming would take the place of a file as well.
         self.look()?;
         let (listener, identity) = self.put_in_place().map_err(|error| self.failed(error))?;
         let (listener, is_closed) = (Arc::new(listener), Arc::new(AtomicBool::new(false)));
-        let mut guard = RendezvousGuard { path: self.path, identity, listener, is_closed, thread: None };
+        let mut guard =
+            RendezvousGuard { path: self.path.clone(), identity, listener, is_closed, thread: None };
         let doorkeeper = Doorkeeper {
             path: guard.path.clone(),
             listener: Arc::clone(&guard.listener),

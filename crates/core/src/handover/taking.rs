@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::{runtime, sync::mpsc};
 
 use super::{
-    HandoverError, Predecessor,
+    HandoverError, Luggage, Predecessor,
     errands::{Errands, RunningHooks},
     fail_point,
     message::{Running, ToNew, ToOld},
@@ -41,6 +41,7 @@ impl Taken {
 pub(crate) fn take(
     predecessor: Predecessor,
     hub: &Hub,
+    luggage: &Luggage,
     runtime: &runtime::Handle,
 ) -> Result<Taken, HandoverError> {
     let other_build = hub.settings().build.clone().filter(|ours| Some(ours.as_str()) != predecessor.build());
@@ -48,7 +49,7 @@ pub(crate) fn take(
     fail_point::reach("ready", &mut wire)?;
     wire.send(&ToOld::Ready { descriptors: room_for_descriptors() }, &[])?;
     let mut hooks = RunningHooks::default();
-    let sockets = receive(&mut wire, hub, &mut hooks)?;
+    let sockets = receive(&mut wire, hub, luggage, &mut hooks)?;
     runtime.block_on(hub.sync());
     fail_point::reach("before-commit", &mut wire)?;
     // The decision: see the module's documentation.
@@ -63,7 +64,12 @@ pub(crate) fn take(
 }
 
 /// Takes everything in, and returns how many sockets that were.
-fn receive(wire: &mut Wire, hub: &Hub, hooks: &mut RunningHooks) -> Result<usize, HandoverError> {
+fn receive(
+    wire: &mut Wire,
+    hub: &Hub,
+    luggage: &Luggage,
+    hooks: &mut RunningHooks,
+) -> Result<usize, HandoverError> {
     let (mut fresh, mut arrived) = (None, 0);
     loop {
         match wire.expect()? {
@@ -77,6 +83,7 @@ fn receive(wire: &mut Wire, hub: &Hub, hooks: &mut RunningHooks) -> Result<usize
                 let fresh = fresh.ok_or_else(|| HandoverError::OutOfTurn("streams".to_owned()))?;
                 hub.go_on_with(fresh, streams);
             }
+            (ToNew::Luggage(packed), _) => luggage.unpack(&packed),
             (ToNew::Connections(states), descriptors) => {
                 let count = descriptors.len();
                 if states.len() != count {

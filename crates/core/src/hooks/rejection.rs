@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CloseFrame, DisconnectCode, ErrorCode, HookError};
+use crate::{CloseFrame, ConnectionId, DisconnectCode, ErrorCode, HookError};
 
 /// Why a command of a client is not carried out: an error in the reply, or the end of the connection. Errors of other
 /// kinds turn into error 100, whose cause is logged and not shown.
@@ -70,9 +70,16 @@ impl Rejection {
         Self { cause: Some(cause), ..Self::disconnect(DisconnectCode::SERVER_ERROR) }
     }
 
-    /// What the client gets, and the cause, which it does not.
-    pub(crate) fn into_parts(self) -> (Answer, Option<HookError>) {
-        (self.answer, self.cause)
+    /// The cause goes into the log, and no further: it is the application's, and must not be dropped just anywhere.
+    pub(crate) fn log_cause(&mut self, connection: ConnectionId) {
+        if let Some(cause) = self.cause.take() {
+            log::error!("a command of connection {connection} failed: {cause}");
+        }
+    }
+
+    /// What the client gets.
+    pub(crate) fn into_answer(self) -> Answer {
+        self.answer
     }
 
     pub(crate) fn error(error: ErrorReply) -> Self {
@@ -116,8 +123,9 @@ mod tests {
     fn an_error_of_another_kind_becomes_100_and_is_not_shown() {
         let rejection = Rejection::from(std::io::Error::other("the password is swordfish"));
         assert!(!rejection.to_string().contains("swordfish"));
-        let (answer, cause) = rejection.into_parts();
-        assert!(matches!(answer, Answer::Error(error) if error == ErrorCode::INTERNAL.into()));
-        assert!(cause.unwrap().to_string().contains("swordfish"));
+        assert!(rejection.cause.as_ref().unwrap().to_string().contains("swordfish"));
+        assert!(
+            matches!(rejection.into_answer(), Answer::Error(error) if error == ErrorCode::INTERNAL.into())
+        );
     }
 }

@@ -197,6 +197,17 @@ impl Hub {
         self.apply(Verb::Unsubscribe { target: Target::User(user.to_owned()), channel }).await
     }
 
+    /// Makes all clients ask again for the subscriptions that they have asked for in a namespace: for when it has changed who
+    /// may subscribe, or what is published there. The namespace is the part of the channels' names before the colon, empty
+    /// for those without one. Clients of the protocol are told, with code 2500, and recover what they miss meanwhile where
+    /// the channel recovers. Raw sockets, and what the server subscribed, are left alone.
+    ///
+    /// # Errors
+    /// See [`HubError`].
+    pub async fn renew(&self, namespace: &str) -> Result<(), HubError> {
+        self.apply(Verb::Renew { namespace: namespace.to_owned() }).await
+    }
+
     /// Lets a connection stay until `expires`, or for ever. A client of the protocol is told. If the time has passed,
     /// the connection is closed with 3005, and has to be let in again.
     ///

@@ -79,6 +79,12 @@ impl Hub {
                 let verb = || Verb::Unsubscribe { target: target.clone(), channel: channel.clone() };
                 self.carry_out(|| self.post(&target, 0, true, letter), || Question::Apply(verb())).await
             }
+            Verb::Renew { namespace } => {
+                let name: Arc<str> = namespace.as_str().into();
+                let letter = || Letter::Renew(Arc::clone(&name));
+                let verb = || Verb::Renew { namespace };
+                self.carry_out(|| self.post(&Target::All, 0, true, letter), || Question::Apply(verb())).await
+            }
             Verb::Refresh { target, expires } => {
                 let letter = || Letter::Refresh { target: target.clone(), expires };
                 let verb = || Verb::Refresh { target: target.clone(), expires };

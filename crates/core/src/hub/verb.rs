@@ -44,6 +44,11 @@ pub enum Verb {
         /// The channel.
         channel: Channel,
     },
+    /// Makes clients ask again for the subscriptions they have in a namespace.
+    Renew {
+        /// The part of the channels' names before the colon; empty for channels without one.
+        namespace: String,
+    },
     /// Sets a new end to the time for which connections are let in.
     Refresh {
         /// The connections.

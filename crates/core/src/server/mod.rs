@@ -4,7 +4,9 @@ mod background;
 mod beginning;
 mod gate;
 mod handshake;
+mod http;
 mod origin;
+mod panics;
 mod rehearsal;
 mod route;
 mod running;
@@ -19,24 +21,17 @@ use std::{
     io,
     net::TcpListener,
     path::PathBuf,
-    rc::Rc,
+    sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
-use actix_http::{Extensions, HttpService, Request, Response, body::BoxBody};
-use actix_server::ServerBuilder;
-use actix_service::{
-    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service,
-    map_config,
-};
+use actix_service::ServiceFactory;
 use actix_web::{
     App, Error,
     body::MessageBody,
-    dev::{AppConfig, ServiceRequest, ServiceResponse},
+    dev::{ServiceRequest, ServiceResponse},
 };
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use serde::{Serialize, de::DeserializeOwned};
 
 pub(crate) use self::origin::is_origin;
 use self::{
@@ -55,20 +50,10 @@ pub use self::{
 };
 use crate::{
     Hooks, Hub, HubStartError, Settings,
-    handover::{HandoverError, Predecessor, Successors},
+    handover::{HandoverError, Luggage, Predecessor, Successors},
     hub::Unstarted,
     state_file::StateFileError,
 };
-
-/// A peer that acknowledges nothing for this long is gone, whatever its state says.
-#[cfg(target_os = "linux")]
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// A silent TCP connection is probed after this long; heartbeats usually find out earlier.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
-
-/// actix-http acts on a clock that it reads twice a second; below a second this timeout may never fire.
-const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The HTTP server with its hub.
 ///
@@ -96,6 +81,7 @@ pub struct Server {
     predecessor: Option<Predecessor>,
     successors: Option<Successors>,
     background: Background,
+    luggage: Luggage,
     state_file: Option<PathBuf>,
 }
 
@@ -162,6 +148,7 @@ impl Server {
             predecessor: None,
             successors: None,
             background: Background::default(),
+            luggage: Luggage::default(),
             state_file: None,
         })
     }
@@ -254,6 +241,32 @@ impl Server {
         self
     }
 
+    /// Carries something of the application's own memory over to the process that takes over: `export` is called here when
+    /// everything stands still, and `import` there with what it returned, before anything goes on. Both should be quick:
+    /// every socket waits. What the other process does not know, or cannot read, is left behind.
+    ///
+    /// ```
+    /// # use std::sync::{Arc, atomic::{AtomicU64, Ordering}};
+    /// # use duplex_core::Server;
+    /// fn with_counter(server: Server, visits: Arc<AtomicU64>) -> Server {
+    ///     let here = Arc::clone(&visits);
+    ///     server.carry(
+    ///         "visits",
+    ///         move || here.load(Ordering::Relaxed),
+    ///         move |count| visits.store(count, Ordering::Relaxed),
+    ///     )
+    /// }
+    /// ```
+    pub fn carry<T: Serialize + DeserializeOwned>(
+        mut self,
+        name: &str,
+        export: impl Fn() -> T + Send + Sync + 'static,
+        import: impl Fn(T) + Send + Sync + 'static,
+    ) -> Self {
+        self.luggage.add(name, export, import);
+        self
+    }
+
     /// Lets another process take over from this one: [`run`](Self::run) returns when everything is handed over and the last
     /// request answered.
     pub fn hand_over_to(mut self, successors: Successors) -> Self {
@@ -288,6 +301,7 @@ impl Server {
     {
         let Self { listeners, settings, hub, unstarted, stop, ready, successors, background, .. } = self;
         let (predecessor, state_file) = (self.predecessor, self.state_file);
+        let luggage = Arc::new(self.luggage);
         announce(&settings);
         hub.run(unstarted, hooks)?;
         // Before anybody can connect: a signal that nobody listens for would end the process on the spot.
@@ -298,13 +312,13 @@ impl Server {
             .shutdown_timeout(settings.drain_deadline.as_secs().max(1))
             .disable_signals();
         let succession = Succession::new(successors, &listeners, hub.clone())?;
-        let builder = listen(builder, listeners, &settings, &hub, &gate, app.clone())?;
+        let builder = http::listen(builder, listeners, &settings, &hub, &gate, app.clone())?;
         let rehearse = || rehearsal::rehearse(app, &hub, &gate);
-        let beginning = Beginning::new(predecessor, state_file.as_deref(), &hub, rehearse).await;
+        let beginning = Beginning::new(predecessor, state_file.as_deref(), &hub, &luggage, rehearse).await;
         let beginning = beginning.inspect_err(|_| hub.end_shards())?;
         let server = builder.run();
         let handle = server.handle();
-        let running = Running { handle, hub, gate, settings, background, state_file };
+        let running = Running { handle, hub, gate, settings, background, luggage, state_file };
         // First the old process: until it knows, it may start over, and must still be the one that the next one finds.
         beginning.say_started().await;
         ready();
@@ -332,102 +346,6 @@ fn announce(settings: &Settings) {
         limits.max_message_bytes,
         limits.queue_bytes,
     );
-}
-
-fn listen<T, B>(
-    mut builder: ServerBuilder,
-    listeners: Vec<TcpListener>,
-    settings: &Settings,
-    hub: &Hub,
-    gate: &Gate,
-    app: impl Fn() -> App<T> + Clone + Send + 'static,
-) -> io::Result<ServerBuilder>
-where
-    T: AppEntry<B>,
-    B: MessageBody + 'static,
-{
-    let leaving = builder.graceful_shutdown_signal();
-    for listener in listeners {
-        let (app, hub, gate, leaving) = (app.clone(), hub.clone(), gate.clone(), leaving.clone());
-        let (keep_alive, head_timeout) = (settings.keep_alive, settings.head_timeout);
-        builder = builder.listen("duplex", listener, move || {
-            let plain = entry(&app, &hub, &gate).map(upgrade::break_no_promise);
-            let for_upgrades = (app.clone(), hub.clone(), gate.clone());
-            let upgrade = fn_factory(move || {
-                let (app, hub, gate) = &for_upgrades;
-                let service = entry(app, hub, gate).new_service(());
-                async move {
-                    let app = Rc::new(service.await?);
-                    Ok::<_, ()>(fn_service(move |request| upgrade::serve(Rc::clone(&app), request)))
-                }
-            });
-            let leaving = leaving.clone();
-            HttpService::build()
-                .keep_alive(keep_alive)
-                .client_request_timeout(head_timeout)
-                .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-                .tcp_nodelay(true)
-                .graceful_shutdown_signal(move || {
-                    let leaving = leaving.clone();
-                    async move { leaving.notified().await }
-                })
-                .on_connect_ext(|stream: &TcpStream, _: &mut Extensions| guard(stream))
-                .upgrade(upgrade)
-                .finish(plain)
-                .tcp()
-        })?;
-    }
-    Ok(builder)
-}
-
-/// The App behind the gate, as a factory that actix-http can use.
-fn entry<T, B, F>(
-    app: &F,
-    hub: &Hub,
-    gate: &Gate,
-) -> impl ServiceFactory<
-    Request,
-    Config = (),
-    Response = Response<BoxBody>,
-    Error = Error,
-    InitError = (),
-    Service: Service<Request, Response = Response<BoxBody>, Error = Error, Future: 'static>,
->
-+ 'static
-+ use<T, B, F>
-where
-    T: AppEntry<B>,
-    B: MessageBody + 'static,
-    F: Fn() -> App<T>,
-{
-    let gate = gate.clone();
-    let app = app().app_data(hub.clone()).into_factory();
-    apply_fn_factory(map_config(app, |()| AppConfig::default()), move |request: Request, app| {
-        let gate = gate.clone();
-        let answer = match gate.refuse(request.head()) {
-            Some(refusal) => Err(refusal),
-            None => Ok(app.call(request)),
-        };
-        async move {
-            let mut response = match answer {
-                Ok(answer) => Response::from(answer.await?.map_into_boxed_body()),
-                Err(refusal) => refusal,
-            };
-            gate.mark(&mut response);
-            Ok(response)
-        }
-    })
-}
-
-/// Makes the kernel notice peers that are gone.
-fn guard(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    let keepalive = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(TCP_KEEPALIVE));
-    #[cfg(target_os = "linux")]
-    let keepalive = keepalive.and(socket.set_tcp_user_timeout(Some(TCP_USER_TIMEOUT)));
-    if let Err(error) = keepalive {
-        log::debug!("cannot set TCP timeouts: {error}");
-    }
 }
 
 #[cfg(test)]

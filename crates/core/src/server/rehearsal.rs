@@ -6,7 +6,7 @@ use actix_service::ServiceFactory as _;
 use actix_web::{App, body::MessageBody, rt::System};
 use tokio::sync::oneshot;
 
-use super::{AppEntry, entry, gate::Gate};
+use super::{AppEntry, gate::Gate, http::entry};
 use crate::{Hub, handover::HandoverError, hooks::panic_text};
 
 /// Makes one instance of the application, as every worker does, in a thread of its own, and drops it.

@@ -1,6 +1,6 @@
 //! A server that runs: until it is told to stop, or another process has taken over.
 
-use std::{future::Future, io, path::PathBuf, pin::Pin, thread, time::Duration};
+use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, thread, time::Duration};
 
 use actix_server::ServerHandle;
 use tokio::{
@@ -13,7 +13,7 @@ use tokio::{
 use super::{background::Background, gate::Gate, stop::Stop, succession::Succession};
 use crate::{
     Hub, Settings,
-    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, give},
+    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, give},
 };
 
 /// How long the process that has taken over may take until it accepts connections.
@@ -29,6 +29,7 @@ pub(super) struct Running {
     pub(super) gate: Gate,
     pub(super) settings: Settings,
     pub(super) background: Background,
+    pub(super) luggage: Arc<Luggage>,
     pub(super) state_file: Option<PathBuf>,
 }
 
@@ -113,9 +114,10 @@ impl Running {
         stop: &mut Stopping,
     ) -> (Result<Given, GivingFailed>, Option<Stop>) {
         let line = greeted.conversation();
-        let (hub, runtime) = (self.hub.clone(), runtime::Handle::current());
+        let (hub, luggage) = (self.hub.clone(), Arc::clone(&self.luggage));
+        let runtime = runtime::Handle::current();
         let (report, mut given) = oneshot::channel();
-        let give = move || drop(report.send(give(greeted, &hub, &runtime)));
+        let give = move || drop(report.send(give(greeted, &hub, &luggage, &runtime)));
         if let Err(error) = thread::Builder::new().name("handover".to_owned()).spawn(give) {
             return (Err(GivingFailed::Kept(error.into())), None);
         }
@@ -180,7 +182,8 @@ impl Running {
         tokio::join!(self.hub.drain(stop), self.finish_requests());
         self.background.stop().await;
         self.hub.end_shards();
-        if let Some(path) = &self.state_file {
+        // After a restart another process goes on without it, and what it said in between would be missing.
+        if let Some(path) = self.state_file.as_ref().filter(|_| stop == Stop::Shutdown) {
             self.hub.save(path);
         }
     }

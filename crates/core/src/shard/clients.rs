@@ -20,6 +20,7 @@ use crate::{
     centrifuge::{ConnectResult, Push, Refreshed, Reply, SubscribeResult, Subscribed},
     deadline::after,
     hooks::{Answer, Rejection},
+    hub::Target,
 };
 
 /// Timers of JavaScript count milliseconds in 31 bits, and fire at once beyond.
@@ -58,6 +59,7 @@ impl Shard {
             info: visible.then(info),
             expires: self.deadline(terms.expires, terms.refreshable),
             refreshable: terms.refreshable,
+            asked: terms.command.is_some(),
         };
         let (info, expires) = (subscription.info.clone(), subscription.expires);
         self.roster.borrow_mut().subscribe(connection, subscription, self.limits.max_channels)?;
@@ -135,6 +137,20 @@ impl Shard {
             drop(session);
             if let Some(code) = code {
                 self.give(connection, &Push::unsubscribe(code).frame(Some(channel)), Some(channel));
+            }
+        }
+    }
+
+    /// Takes back what clients have asked for in a namespace, so that they ask again.
+    pub(super) fn renew(&self, namespace: &str) {
+        for connection in self.targets(&Target::All) {
+            let subscriptions = connection.subscriptions.borrow();
+            let asked = subscriptions.iter().filter(|one| one.asked);
+            let affected = asked.filter(|one| one.channel.namespace().unwrap_or_default() == namespace);
+            let channels: Vec<_> = affected.map(|one| one.channel.clone()).collect();
+            drop(subscriptions);
+            for channel in channels {
+                self.unsubscribe(&connection, &channel, Some(UnsubscribeCode::INSUFFICIENT_STATE));
             }
         }
     }
@@ -224,12 +240,8 @@ impl Shard {
     }
 
     fn reject(&self, connection: &Rc<Connection>, command: u32, rejection: Rejection) {
-        let (answer, cause) = rejection.into_parts();
-        if let Some(cause) = cause {
-            log::error!("a command of connection {} failed: {cause}", connection.socket.id());
-        }
         self.refuse_if_connecting(connection);
-        match answer {
+        match rejection.into_answer() {
             Answer::Disconnect(close) => {
                 connection.close(close);
                 self.release(connection);

@@ -38,6 +38,8 @@ pub(crate) enum Letter {
     Subscribe(Box<NewSubscription>),
     /// The end of subscriptions.
     Unsubscribe { target: Target, channel: Channel },
+    /// Make clients ask again for their subscriptions in a namespace.
+    Renew(Arc<str>),
     /// A new end to the time for which connections are let in.
     Refresh { target: Target, expires: Option<SystemTime> },
     /// Close connections.

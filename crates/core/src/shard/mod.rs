@@ -195,6 +195,7 @@ impl Shard {
                     self.unsubscribe(&connection, &channel, Some(UnsubscribeCode::SERVER));
                 }
             }
+            Letter::Renew(namespace) => self.renew(&namespace),
             Letter::Refresh { target, expires } => {
                 self.each(&target, |connection| self.refresh(connection, expires));
             }

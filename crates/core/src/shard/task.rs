@@ -55,6 +55,8 @@ pub(super) struct ConnectionTask {
     /// A hook has failed: no further message is handled, even before the letter that ends the connection is back.
     failed: bool,
     disconnected: bool,
+    /// A panic has ended it once.
+    lost: bool,
 }
 
 /// Runs a task. It ends when the connection is gone and its last hook has ended, or when the task is parked.
@@ -105,6 +107,7 @@ impl ConnectionTask {
             deaf: false,
             failed: false,
             disconnected: false,
+            lost: false,
         }
     }
 
@@ -125,7 +128,18 @@ impl ConnectionTask {
         let TaskState { mut decoder, unread, begun, deaf, failed } = state;
         decoder.set_limits(limits);
         let unread = BytesMut::from(unread);
-        Self { connection, shard, decoder, unread, work, begun, deaf, failed, disconnected: false }
+        Self {
+            connection,
+            shard,
+            decoder,
+            unread,
+            work,
+            begun,
+            deaf,
+            failed,
+            disconnected: false,
+            lost: false,
+        }
     }
 
     /// A raw socket is greeted by its hook; a client of the protocol says who it is first.
@@ -336,7 +350,13 @@ impl ConnectionTask {
         match result {
             // The letter is on its way.
             Ok(Ok(Outcome::Posted)) => {}
-            Ok(outcome) => socket.hub().answer(socket.id(), id, outcome),
+            Ok(outcome) => {
+                let outcome = outcome.map_err(|mut rejection| {
+                    rejection.log_cause(socket.id());
+                    rejection
+                });
+                socket.hub().answer(socket.id(), id, outcome);
+            }
             Err(failure) => {
                 log::error!("hook {} of connection {} failed: {failure}", hook.as_str(), socket.id());
                 // A hook that has no answer of its own: a call may be tried again, but this connection must not go on.
@@ -389,10 +409,15 @@ impl Future for Driver {
         let polled = catch_unwind(AssertUnwindSafe(|| task.poll(context)));
         polled.unwrap_or_else(|panic| {
             log::error!("connection {} is lost: {}", task.connection.socket.id(), panic_text(&*panic));
+            task.work = None;
             task.connection.give_up();
-            task.shard.forget(&task.connection);
-            task.shard.report_parked();
-            Poll::Ready(())
+            if mem::replace(&mut task.lost, true) {
+                task.shard.forget(&task.connection);
+                return Poll::Ready(());
+            }
+            // It has yet to leave the shard, and its last hook to run.
+            context.waker().wake_by_ref();
+            Poll::Pending
         })
     }
 }

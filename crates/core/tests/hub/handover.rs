@@ -55,6 +55,7 @@ fn sockets_move_again_and_again() {
             servers.push(new);
         }
         assert_eq!(servers.last().unwrap().hub.count(), 30);
+        drop(peers);
         for server in &servers {
             server.finish().await;
         }
@@ -80,6 +81,7 @@ fn a_message_goes_on_where_it_was_cut() {
         header.expect_text(&"häuser".repeat(5000)).await;
         payload.expect_text(&"häuser".repeat(5000)).await;
         fragment.expect_text("ein hä").await;
+        drop((header, payload, fragment));
         new.finish().await;
     });
 }
@@ -99,6 +101,7 @@ fn what_waits_to_be_written_moves() {
             peer.expect_text(text).await;
         }
         peer.expect_text("last").await;
+        drop(peer);
         new.finish().await;
     });
 }
@@ -137,6 +140,7 @@ fn channels_go_on_with_their_streams_and_whoever_is_in_them() {
         // By user, too, connections are still known.
         new.hub.send_user("bob", "hello").await.unwrap();
         assert_eq!(bob.push().await["message"]["data"], "hello");
+        drop((back, bob));
         new.finish().await;
     });
 }
@@ -191,6 +195,7 @@ fn a_call_under_way_is_answered_and_the_next_command_waits_for_it() {
         old.stopped().await;
         gate.add_permits(1);
         client.result("rpc", json!({ "data": 2 })).await;
+        drop(client);
         new.finish().await;
     });
 }
@@ -292,6 +297,7 @@ fn a_request_under_way_is_answered_and_reaches_the_sockets_that_have_moved() {
         assert_eq!(client.publication().await, "from the new one");
         assert_eq!(client.publication().await, "from the old process");
         old.stopped().await;
+        drop((client, visitor, idle));
         new.finish().await;
     });
 }
@@ -321,6 +327,7 @@ fn a_socket_that_is_being_let_in_comes_to_the_new_process() {
         assert_eq!(new.connected().await.identity().user_id(), Some("late"));
         peer.echo("here").await;
         old.stopped().await;
+        drop(peer);
         new.finish().await;
     });
 }
@@ -361,6 +368,7 @@ fn who_publishes_all_the_time_loses_nothing_and_gets_no_offset_twice() {
             assert_eq!((pair[1].0, pair[1].1), (pair[0].0 + 1, pair[0].1 + 1));
         }
         assert!(history.top.offset <= published.len() as u64 + 1);
+        drop(client);
         for server in &servers {
             server.finish().await;
         }
@@ -423,6 +431,7 @@ fn the_latest_of_those_who_want_to_take_over_counts() {
         let new = old.successor(echo()).await;
         peer.echo("moved").await;
         drop(hanging);
+        drop(peer);
         new.finish().await;
     });
 }
@@ -510,4 +519,95 @@ fn streams_outlive_a_graceful_stop_in_a_file_that_is_used_once() {
         let next = running.hub.publish("lobby", "three").await.unwrap().unwrap();
         assert_eq!((next.epoch, next.offset), (published.epoch, 3));
     });
+}
+
+#[test]
+fn the_application_carries_over_what_it_wants_to() {
+    let plan = |kept: &Arc<Mutex<Vec<String>>>, name: &'static str| {
+        let (here, there) = (Arc::clone(kept), Arc::clone(kept));
+        echo().prepare(move |server| {
+            let list = move || here.lock().unwrap().clone();
+            let server = server.carry("list", list, move |list| *there.lock().unwrap() = list);
+            // What the other does not know, cannot read, or panics over is left behind.
+            let server = server.carry(name, || 1, |_: u32| ());
+            let server =
+                server.carry("type", move || name.to_owned(), |_: String| panic!("a panic on purpose"));
+            server.carry("panic", || -> u32 { panic!("a panic on purpose") }, |_: u32| ())
+        })
+    };
+    let (olds, news) = (Arc::default(), Arc::default());
+    serve(plan(&olds, "a"), async |old| {
+        let mut peer = old.open().await;
+        olds.lock().unwrap().push("kept".to_owned());
+        let new = old.successor(plan(&news, "b")).await;
+        assert_eq!(*news.lock().unwrap(), ["kept"]);
+        peer.echo("moved").await;
+        drop(peer);
+        new.finish().await;
+    });
+}
+
+#[cfg(feature = "contract")]
+mod contracts {
+    use std::marker::PhantomData;
+
+    use duplex_core::{
+        Namespace, Rejection, Socket,
+        contract::{ChannelKind, Contract, Terms},
+    };
+    use serde::{Serialize, de::DeserializeOwned};
+    use serde_json::json;
+    use ts_rs::TS;
+
+    use crate::support::{Client, Plan, serve};
+
+    /// News whose publications are `P`.
+    struct News<P>(String, PhantomData<P>);
+
+    impl<P: Serialize + DeserializeOwned + TS + Send + Sync + 'static> ChannelKind<()> for News<P> {
+        const NAMESPACE: &'static str = "news";
+        type Publication = P;
+        type Info = ();
+
+        fn options() -> Namespace {
+            Namespace::default()
+        }
+
+        fn parse(name: &str) -> Option<Self> {
+            Some(Self(name.to_owned(), PhantomData))
+        }
+
+        fn name(&self) -> &str {
+            &self.0
+        }
+
+        async fn on_subscribe(&self, _: &Socket, (): &()) -> Result<Terms<()>, Rejection> {
+            Ok(Terms::default())
+        }
+    }
+
+    fn plan(contract: Contract<()>) -> Plan {
+        Plan::new()
+            .everything()
+            .namespaces(contract.namespaces())
+            .prepare(move |server| contract.carry(server))
+    }
+
+    #[test]
+    fn pages_ask_again_for_channels_whose_types_are_others_in_the_new_process() {
+        let same = || plan(Contract::new().channel::<News<u32>>());
+        serve(same(), async |old| {
+            let mut client = Client::connected(old).await;
+            client.subscribe("news:a").await;
+            let new = old.successor(same()).await;
+            new.hub.publish("news:a", &1).await.unwrap();
+            assert_eq!(client.publication().await, json!(1));
+            let newer = new.successor(plan(Contract::new().channel::<News<String>>())).await;
+            let push = client.push().await;
+            assert_eq!((&push["channel"], &push["unsubscribe"]["code"]), (&json!("news:a"), &json!(2500)));
+            drop(client);
+            new.finish().await;
+            newer.finish().await;
+        });
+    }
 }

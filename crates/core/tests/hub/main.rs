@@ -25,6 +25,7 @@ mod history;
 mod hooks;
 mod ordering;
 mod overload;
+mod panics;
 mod portable;
 mod presence;
 mod protocol;

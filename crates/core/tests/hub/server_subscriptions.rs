@@ -330,3 +330,23 @@ fn raw_sockets_are_subscribed_without_a_word() {
         raw.echo("nothing before this").await;
     });
 }
+
+#[test]
+fn who_has_to_ask_again_is_told_so_and_nobody_else() {
+    serve(quiet(), async |server| {
+        let (mut asked, _) = Client::connected_known(server).await;
+        let (_given, client) = Client::connected_known(server).await;
+        let (mut raw, socket) = server.open_known().await;
+        asked.subscribe("lobby").await;
+        client.subscribe("lobby").await.unwrap();
+        socket.subscribe("lobby").await.unwrap();
+        server.hub.renew("other").await.unwrap();
+        server.hub.renew("").await.unwrap();
+        assert_eq!(asked.push().await["unsubscribe"]["code"], 2500);
+        assert_eq!(server.hub.subscribers("lobby").unwrap(), 2);
+        server.hub.publish("lobby", "still").await.unwrap();
+        raw.expect_text("\"still\"").await;
+        asked.expect_nothing().await;
+        assert_eq!(asked.subscribe("lobby").await["offset"], 1);
+    });
+}

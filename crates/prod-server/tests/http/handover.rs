@@ -4,8 +4,6 @@ use std::fs;
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::net::UnixListener;
 
-use rustix::process::Signal;
-
 use crate::client;
 use crate::page::{Page, post};
 use crate::running::Running;
@@ -21,9 +19,7 @@ fn assert_serves(address: SocketAddr) {
 /// A start that is to fail, and what it says.
 #[track_caller]
 fn assert_fails(site: &Site, arguments: &[&str], sentence: &str) {
-    let output = site.command(arguments).output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{said}");
+    let said = Running::start(&mut site.command(arguments), 0).failed();
     assert!(said.contains(sentence) && !said.contains("panicked"), "{said}");
 }
 
@@ -38,7 +34,8 @@ fn a_second_start_takes_over_and_the_first_process_ends() {
     first.ended();
     post(second.address(), "lobby", "still here?");
     assert_eq!(page.hears(), ("still here?".to_owned(), before.offset + 1));
-    second.end_with(Signal::TERM);
+    drop(page);
+    site.stop(second);
     assert!(!site.path("handover").exists());
 }
 
@@ -65,15 +62,16 @@ fn a_process_for_another_address_takes_the_sockets_and_binds_for_itself() {
     site.hears_ready_from(second.process());
     first.ended();
     assert!(page.is_alive());
+    drop(page);
     assert_serves(second.address());
     assert!(TcpStream::connect(first.address()).is_err(), "somebody listens where the first process did");
-    second.end_with(Signal::TERM);
+    site.stop(second);
 }
 
 #[test]
 fn a_process_that_fails_its_checks_leaves_the_first_one_alone() {
     let site = Site::new();
-    let mut first = site.start(&HANDOVER);
+    let first = site.start(&HANDOVER);
     fs::create_dir(site.path("empty")).unwrap();
     let mut page = Page::open(first.address());
     let failing = [
@@ -85,9 +83,9 @@ fn a_process_that_fails_its_checks_leaves_the_first_one_alone() {
         assert_fails(&site, &[&HANDOVER[..], &arguments].concat(), sentence);
     }
     assert!(page.is_alive());
+    drop(page);
     assert_serves(first.address());
-    first.signal(Signal::TERM);
-    first.ended();
+    site.stop(first);
 }
 
 #[test]
@@ -98,7 +96,7 @@ fn the_socket_of_a_dead_process_is_in_nobodys_way() {
     assert!(site.path("handover").exists());
     let second = site.start(&HANDOVER);
     assert_serves(second.address());
-    second.end_with(Signal::TERM);
+    site.stop(second);
     assert!(!site.path("handover").exists());
 }
 

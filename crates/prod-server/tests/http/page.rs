@@ -76,7 +76,7 @@ impl Page {
 
     /// Asks for something that needs the connection to be alive and signed in.
     pub(crate) fn is_alive(&mut self) -> bool {
-        self.ask("presence_stats", json!({ "channel": "chat:lobby" }))["num_clients"].is_u64()
+        self.ask("rpc", json!({ "method": "chat.rooms" }))["data"].is_array()
     }
 
     fn ask(&mut self, what: &str, request: Value) -> Value {

@@ -102,9 +102,16 @@ fn help_shows_how_to_use_it() {
     let output = run(directory.path(), &["--help"]);
     let said = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0));
-    for part in
-        ["--preview", "[env: PORT]", "scripts/build-frontend.sh", "Flags win over environment variables"]
-    {
+    for part in [
+        "--preview",
+        "[env: PORT]",
+        "[env: HANDOVER]",
+        "[env: STATE_FILE]",
+        "SIGUSR2",
+        "scripts/build-frontend.sh",
+        "docs/deploy.md",
+        "Flags win over environment variables",
+    ] {
         assert!(said.contains(part), "{part} is not in:\n{said}");
     }
 }

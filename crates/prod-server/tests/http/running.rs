@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -28,7 +28,8 @@ pub(crate) fn installed(program: &Path, directory: &Path) -> Command {
 
 /// A running program. When it is dropped, it is killed with all that it has started.
 pub(crate) struct Running {
-    child: Child,
+    process: Pid,
+    status: Receiver<ExitStatus>,
     /// Everything that it and those that it has started say, until the last of them has ended.
     lines: Receiver<String>,
     addresses: Vec<SocketAddr>,
@@ -40,11 +41,16 @@ impl Running {
     pub(crate) fn start(command: &mut Command, addresses: usize) -> Running {
         let (reader, writer) = pipe().unwrap();
         // Its own group, so that it can be ended with those that it starts.
-        let child = command.stderr(writer).process_group(0).spawn().unwrap();
+        let child = command.stdout(Stdio::null()).stderr(writer).process_group(0).spawn().unwrap();
         // The command holds this process's copy of the writing end.
         command.stderr(Stdio::null());
-        let mut running =
-            Running { child, lines: listen(reader), addresses: Vec::new(), said: String::new() };
+        let mut running = Running {
+            process: Pid::from_child(&child),
+            status: watch(child),
+            lines: listen(reader),
+            addresses: Vec::new(),
+            said: String::new(),
+        };
         while running.addresses.len() < addresses {
             let line = running.hear("listening on http://");
             let (_, address) = line.split_once("listening on http://").unwrap();
@@ -81,7 +87,7 @@ impl Running {
     }
 
     pub(crate) fn process(&self) -> Pid {
-        Pid::from_child(&self.child)
+        self.process
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
@@ -96,12 +102,24 @@ impl Running {
         assert!(status.success(), "{status}:\n{}", self.said);
     }
 
+    /// Waits until it has ended by itself, without having got anywhere, and returns all that it has said.
+    #[track_caller]
+    pub(crate) fn failed(mut self) -> String {
+        let status = self.status();
+        self.everybody_ended();
+        assert_eq!(status.code(), Some(1), "{}", self.said);
+        std::mem::take(&mut self.said)
+    }
+
     /// Waits until it and all that it has started have ended.
     #[track_caller]
-    pub(crate) fn ended_with_all(&mut self) {
-        self.status();
-        while let Ok(line) = self.lines.recv_timeout(PATIENCE) {
-            self.said.push_str(&line);
+    pub(crate) fn everybody_ended(&mut self) {
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(line) => self.said.push_str(&(line + "\n")),
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("something still runs:\n{}", self.said),
+            }
         }
     }
 
@@ -117,16 +135,31 @@ impl Running {
         self.status();
     }
 
+    #[track_caller]
     fn status(&mut self) -> ExitStatus {
-        self.child.wait().unwrap()
+        let Ok(status) = self.status.recv_timeout(PATIENCE) else {
+            self.said.extend(self.lines.try_iter().map(|line| line + "\n"));
+            panic!("it goes on:\n{}", self.said);
+        };
+        status
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let _ = kill_process_group(self.process(), Signal::KILL);
-        let _ = self.child.wait();
+        while self.lines.try_recv().is_ok() {}
+        // Somebody is there who could say something.
+        if matches!(self.lines.try_recv(), Err(TryRecvError::Empty)) {
+            let _ = kill_process_group(self.process, Signal::KILL);
+            while self.lines.recv().is_ok() {}
+        }
     }
+}
+
+fn watch(mut child: Child) -> Receiver<ExitStatus> {
+    let (sender, status) = channel();
+    thread::spawn(move || sender.send(child.wait().unwrap()));
+    status
 }
 
 fn listen(reader: PipeReader) -> Receiver<String> {

@@ -104,11 +104,12 @@ fn sigusr2_puts_the_next_process_in_place_and_nobody_notices() {
     assert!(page.is_alive());
     first.ended();
     assert!(page.is_alive());
+    drop(page);
     visitors.were_all_served();
 
     stop(second);
     assert_eq!(line(&site.hears(), "STOPPING="), Some("1"));
-    first.ended_with_all();
+    first.everybody_ended();
     site.hears_nothing();
     assert!(!site.path("handover").exists());
 }
@@ -126,9 +127,10 @@ fn a_process_that_came_by_sigusr2_is_replaced_in_the_same_way() {
     let third = site.hears_ready();
     assert_ne!(third, second);
     assert!(page.is_alive());
+    drop(page);
     stop(third);
     assert_eq!(line(&site.hears(), "STOPPING="), Some("1"));
-    first.ended_with_all();
+    first.everybody_ended();
 }
 
 #[test]
@@ -158,10 +160,45 @@ fn a_next_process_that_fails_its_checks_changes_nothing() {
     running.hear("there is no built front end");
     assert_goes_on(&site, &mut running, "it ended with exit status: 1");
     assert!(page.is_alive());
+    drop(page);
     // Nothing of that is in the way of the next attempt.
     reload(&site, &running);
     assert_goes_on(&site, &mut running, "it ended with exit status: 1");
     running.end_with(Signal::TERM);
+}
+
+#[test]
+fn a_next_process_that_dies_before_the_last_step_changes_nothing() {
+    let site = Site::new();
+    let mut command = site.command(&HANDOVER);
+    // The first process does not pass these points, because it takes over from nobody.
+    let mut running = Running::start(command.env("DUPLEX_FAIL_AT", "before-commit:kill"), 1);
+    site.hears_ready_from(running.process());
+    let mut page = Page::open(running.address());
+    for _ in 0..2 {
+        reload(&site, &running);
+        assert_goes_on(&site, &mut running, "it ended with signal: 9");
+        assert!(page.is_alive());
+    }
+    let second = site.start(&HANDOVER);
+    running.ended();
+    assert!(page.is_alive());
+    drop(page);
+    site.stop(second);
+}
+
+#[test]
+fn a_next_process_that_dies_right_behind_the_last_step_is_not_missed() {
+    let site = Site::new();
+    let mut command = site.command(&HANDOVER);
+    let mut running = Running::start(command.env("DUPLEX_FAIL_AT", "committed:kill"), 1);
+    site.hears_ready_from(running.process());
+    reload(&site, &running);
+    assert_goes_on(&site, &mut running, "it ended with signal: 9");
+    let second = site.start(&HANDOVER);
+    running.ended();
+    assert_serves(second.address());
+    site.stop(second);
 }
 
 #[test]

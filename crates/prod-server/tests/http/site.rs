@@ -46,9 +46,12 @@ impl Site {
     /// The same with a copy of the program.
     pub(crate) fn installed(&self, program: &Path, arguments: &[&str]) -> Command {
         let mut command = running::installed(program, self.folder());
+        if !arguments.contains(&"--assets") {
+            command.args(["--assets", "build"]);
+        }
         command
-            .args(["--assets", "build", "--host", "127.0.0.1", "--port", "0"])
             .args(arguments)
+            .envs([("HOST", "127.0.0.1"), ("PORT", "0")])
             .env("NOTIFY_SOCKET", self.path("notify"))
             .env("SESSION_SECRET", SECRET);
         command
@@ -59,6 +62,15 @@ impl Site {
         let running = Running::start(&mut self.command(arguments), 1);
         self.hears_ready_from(running.process());
         running
+    }
+
+    /// Stops what was started, and waits until it has ended.
+    #[track_caller]
+    pub(crate) fn stop(&self, mut running: Running) {
+        running.signal(Signal::TERM);
+        let said = self.hears();
+        assert_eq!(line(&said, "STOPPING="), Some("1"), "{said}");
+        running.ended();
     }
 
     /// What the service manager hears next.

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use rustix::process::Signal;
-
 use crate::page::{Page, Position, post};
+use crate::running::Running;
 use crate::site::Site;
 
 const STATE_FILE: [&str; 2] = ["--state-file", "state"];
@@ -13,22 +12,19 @@ const STATE_FILE: [&str; 2] = ["--state-file", "state"];
 fn a_page_that_was_away_over_a_restart_gets_what_it_has_missed() {
     let site = Site::new();
     let first = site.start(&STATE_FILE);
-    let mut page = Page::open(first.address());
-    let left_at = page.enter("lobby");
-    drop(page);
+    let left_at = Page::open(first.address()).enter("lobby");
     post(first.address(), "lobby", "before the stop");
-    first.end_with(Signal::TERM);
+    site.stop(first);
     assert!(site.path("state").is_file());
 
     let second = site.start(&STATE_FILE);
     assert!(!site.path("state").exists(), "it can be used once more");
     post(second.address(), "lobby", "after the start");
-    let mut page = Page::open(second.address());
-    let missed = page.come_back("lobby", &left_at);
+    let missed = Page::open(second.address()).come_back("lobby", &left_at);
     assert_eq!(missed, Some(vec!["before the stop".to_owned(), "after the start".to_owned()]));
     let now = Page::open(second.address()).enter("lobby");
     assert_eq!(now, Position { epoch: left_at.epoch, offset: left_at.offset + 2 });
-    second.end_with(Signal::TERM);
+    site.stop(second);
 }
 
 #[test]
@@ -37,15 +33,15 @@ fn a_crash_does_not_bring_back_an_earlier_stop() {
     let first = site.start(&STATE_FILE);
     let left_at = Page::open(first.address()).enter("lobby");
     post(first.address(), "lobby", "before the stop");
-    first.end_with(Signal::TERM);
+    site.stop(first);
     let second = site.start(&STATE_FILE);
     post(second.address(), "lobby", "lost with the process");
     second.kill();
 
     let third = site.start(&STATE_FILE);
-    let mut page = Page::open(third.address());
-    assert_eq!(page.come_back("lobby", &left_at), None, "old offsets are used again");
-    third.end_with(Signal::TERM);
+    let missed = Page::open(third.address()).come_back("lobby", &left_at);
+    assert_eq!(missed, None, "old offsets are used again");
+    site.stop(third);
 }
 
 #[test]
@@ -59,7 +55,7 @@ fn a_damaged_file_is_put_aside_and_the_server_starts() {
     );
     Page::open(running.address()).enter("lobby");
     running.hear("the state file state is not used: it is no state file");
-    running.end_with(Signal::TERM);
+    site.stop(running);
     assert!(site.path("state").is_file());
 }
 
@@ -75,6 +71,32 @@ fn a_process_that_hands_over_leaves_no_file() {
     assert!(!site.path("state").exists());
     let missed = Page::open(second.address()).come_back("lobby", &left_at);
     assert_eq!(missed, Some(vec!["before".to_owned()]));
-    second.end_with(Signal::TERM);
+    site.stop(second);
     assert!(site.path("state").is_file());
+}
+
+#[test]
+fn a_file_of_a_time_before_the_process_that_is_taken_over_is_not_kept() {
+    let site = Site::new();
+    site.stop(site.start(&STATE_FILE));
+    assert!(site.path("state").is_file());
+    let handover = ["--handover", "handover"];
+    let mut without = site.start(&handover);
+    let with = site.start(&[STATE_FILE, handover].concat());
+    without.ended();
+    assert!(!site.path("state").exists(), "a crash would bring it back");
+    site.stop(with);
+    assert!(site.path("state").is_file());
+}
+
+#[test]
+fn a_process_that_is_replaced_by_another_version_leaves_no_file() {
+    let site = Site::new();
+    let arguments = [STATE_FILE, ["--handover", "handover"]].concat();
+    let mut first = site.start(&arguments);
+    let left_at = Page::open(first.address()).enter("lobby");
+    let second = Running::start(site.command(&arguments).env("DUPLEX_FAIL_AT", "hello:version"), 1);
+    first.ended();
+    assert!(!site.path("state").exists(), "a crash would bring it back");
+    assert_eq!(Page::open(second.address()).come_back("lobby", &left_at), None);
 }

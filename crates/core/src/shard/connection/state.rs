@@ -54,6 +54,7 @@ struct SubscriptionState {
     info: Option<Arc<ClientInfo>>,
     expires_in: Option<Duration>,
     refreshable: bool,
+    asked: bool,
 }
 
 impl Connection {
@@ -70,6 +71,7 @@ impl Connection {
             info: one.info,
             expires_in: one.expires.map(|expires| left(now, expires)),
             refreshable: one.refreshable,
+            asked: one.asked,
         });
         let state = ConnectionState {
             id: self.socket.id(),
@@ -124,6 +126,7 @@ impl Connection {
             info: one.info,
             expires: one.expires_in.map(|time| after(now, time)),
             refreshable: one.refreshable,
+            asked: one.asked,
         });
         (connection, subscriptions.collect())
     }

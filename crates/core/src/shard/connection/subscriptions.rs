@@ -16,6 +16,8 @@ pub(in crate::shard) struct Subscription {
     pub(in crate::shard) expires: Option<Instant>,
     /// The client has a token for it, and may bring a new one.
     pub(in crate::shard) refreshable: bool,
+    /// The client has asked for it, and can ask again.
+    pub(in crate::shard) asked: bool,
 }
 
 impl Connection {

@@ -1,0 +1,166 @@
+//! What crosses between two processes has a shape, and the shape a version.
+
+use std::{
+    collections::BTreeMap,
+    io::Write as _,
+    net::{Ipv4Addr, TcpListener, TcpStream},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::sync::Semaphore;
+
+use super::{
+    STATE_VERSION,
+    message::{Hello, Running, ToNew, ToOld, Welcome},
+};
+use crate::{
+    ConnectionId, Grant, HookResult, Hooks, Hub, Identity, JoinLeave, Message, Namespace, Namespaces,
+    Recovery, Rejection, Settings, Socket, Subscribing,
+    codec::{self, Opcode},
+    hooks::HookName,
+    shard::{Dialect, Incoming, Moving, Newcomer},
+};
+
+/// The shape of everything below, for [`STATE_VERSION`]. If the test fails because what crosses has been changed: raise
+/// the version, and put here what the test says.
+const SHAPE: (u32, &str) = (1, include_str!("shape.txt"));
+
+/// Tells how far clients have come.
+struct Telling(Arc<Semaphore>);
+
+impl Hooks for Telling {
+    async fn on_message(&self, _: &Socket, _: Message) -> HookResult {
+        self.0.add_permits(1);
+        Ok(())
+    }
+
+    async fn on_subscribe(&self, _: &Socket, asked: Subscribing) -> Result<Grant, Rejection> {
+        if asked.channel.as_str() == "slow" {
+            self.0.add_permits(1);
+            std::future::pending::<()>().await;
+        }
+        Ok(Grant::default())
+    }
+}
+
+#[test]
+fn what_crosses_has_the_shape_of_its_version() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let shape = runtime.block_on(async {
+        let everything = Namespace {
+            history_size: 10,
+            recovery: Recovery::Forced,
+            presence: true,
+            join_leave: JoinLeave::On,
+            ..Namespace::default()
+        };
+        let namespaces = Namespaces::default().without_namespace(everything);
+        let (hub, unstarted) =
+            Hub::prepare(Settings { namespaces, shards: 1, ..Settings::default() }).unwrap();
+        let told = Arc::new(Semaphore::new(0));
+        hub.run(unstarted, Telling(Arc::clone(&told))).unwrap();
+        let mut raw = client(&hub, Dialect::Raw);
+        let mut protocol = client(&hub, Dialect::Centrifuge);
+        // Behind a whole message, one in two frames, the second of which is cut.
+        let cut = &frame(true, Opcode::Continuation, b"here")[..8];
+        raw.write_all(
+            &[&frame(true, Opcode::Text, b"whole"), &frame(false, Opcode::Text, b"cut")[..], cut].concat(),
+        )
+        .unwrap();
+        // The command behind the slow one waits.
+        for command in [
+            r#"{"id":1,"connect":{}}"#,
+            r#"{"id":2,"subscribe":{"channel":"lobby"}}"#,
+            "{\"id\":3,\"subscribe\":{\"channel\":\"slow\"}}\n{\"id\":4,\"ping\":{}}",
+        ] {
+            protocol.write_all(&frame(true, Opcode::Text, command.as_bytes())).unwrap();
+        }
+        let _both = told.acquire_many(2).await.unwrap();
+        hub.publish("lobby", "kept").await.unwrap();
+        hub.freeze().await;
+        let mut shape = Shape::default();
+        shape.add("Hello", &ToOld::Hello(Hello { version: 1, process: 1, descriptors: 1 }));
+        let welcome = Welcome { version: 1, process: 1, build: Some("build".to_owned()) };
+        shape.add("Welcome", &ToNew::Welcome(welcome));
+        for streams in hub.stream_states().filter(|streams| !streams.is_empty()) {
+            shape.add("Streams", &ToNew::Streams(streams));
+        }
+        for Moving { state, kept, .. } in hub.dissolve().await {
+            let running = kept.work.map(|_| Running { hook: HookName::Subscribe, command: Some(3) });
+            shape.add("Connection", &(state, running));
+        }
+        shape.to_string()
+    });
+    assert_eq!(SHAPE.0, STATE_VERSION, "the shape belongs to another version");
+    assert_eq!(
+        shape, SHAPE.1,
+        "what crosses has changed: raise STATE_VERSION, and write this to shape.txt:\n{shape}"
+    );
+}
+
+/// A connection to the hub, and the client's end of it.
+fn client(hub: &Hub, dialect: Dialect) -> TcpStream {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (theirs, peer) = listener.accept().unwrap();
+    let id = ConnectionId::new(0);
+    hub.accept(Newcomer {
+        id,
+        dialect,
+        identity: Identity::user("ada").with_info(serde_json::json!({ "name": "Ada" })),
+        peer: Some(peer),
+        hub: hub.clone(),
+        place: hub.place_for(id),
+        transport: Incoming::Tcp(theirs),
+        early: Bytes::new(),
+    });
+    ours
+}
+
+/// A frame of a client whose mask is zero.
+fn frame(last: bool, opcode: Opcode, payload: &[u8]) -> Vec<u8> {
+    let unmasked = codec::encode(opcode, payload);
+    let header = unmasked.len() - payload.len();
+    let mut bytes = unmasked[..header].to_vec();
+    bytes[0] = if last { bytes[0] } else { bytes[0] & 0x7f };
+    bytes[1] |= 0x80;
+    bytes.extend_from_slice(&[0; 4]);
+    bytes.extend_from_slice(payload);
+    bytes
+}
+
+/// The names and kinds of everything in some messages. A list has the kinds of all that is in it.
+#[derive(Default)]
+struct Shape(BTreeMap<String, &'static str>);
+
+impl Shape {
+    fn add(&mut self, name: &str, message: &impl serde::Serialize) {
+        self.note(name, &serde_json::to_value(message).unwrap());
+    }
+
+    fn note(&mut self, path: &str, value: &Value) {
+        let kind = match value {
+            Value::Null => {
+                self.0.entry(path.to_owned()).or_insert("nothing");
+                return;
+            }
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "text",
+            Value::Array(list) if list.is_empty() => "list",
+            Value::Array(list) => return list.iter().for_each(|one| self.note(&format!("{path}[]"), one)),
+            Value::Object(fields) => {
+                return fields.iter().for_each(|(name, one)| self.note(&format!("{path}.{name}"), one));
+            }
+        };
+        self.0.insert(path.to_owned(), kind);
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|(path, kind)| writeln!(formatter, "{path}: {kind}"))
+    }
+}
