@@ -32,7 +32,7 @@ enum Outcome {
 }
 
 /// What may become of it; nothing for what nobody has thought of. There are two possibilities only where the kernel decides
-/// whether COMMIT comes in time.
+/// which of two things comes first.
 fn expected(side: Side, point: &str, fault: &str) -> &'static [Outcome] {
     use Outcome::{Finished, Reconnected, Untouched};
     match (side, point, fault) {
@@ -59,8 +59,8 @@ fn expected(side: Side, point: &str, fault: &str) -> &'static [Outcome] {
         // If COMMIT came before the end of the line, the old one cannot know how the new one is, and ends it.
         (Side::Old, "before-commit-received", "garbage" | "close") => &[Untouched, Reconnected],
         (Side::Old, "commit-received" | "forwarding", "kill" | "hang") => &[Finished],
-        // It takes the end of the line for the end of the new one.
-        (Side::Old, "commit-received" | "forwarding", "garbage" | "close") => &[Reconnected],
+        // It takes the end of the line for the end of the new one, unless that one serves already.
+        (Side::Old, "commit-received" | "forwarding", "garbage" | "close") => &[Reconnected, Finished],
         _ => &[],
     }
 }
