@@ -172,6 +172,7 @@ impl Case {
                 format!("the process was to be killed, and has ended with {status:?}")
             })?;
         }
+        self.has_happened().await?;
         let mut answered = false;
         for _ in 0..20 {
             if !self.old.runs() && !self.new.runs() && self.third.is_none() {
@@ -185,6 +186,18 @@ impl Case {
         let run = (self.old.runs(), self.new.runs());
         check(answered, || format!("not everybody is answered; old and new run: {run:?}"))?;
         check(run != (true, true), || "both processes go on".to_owned())
+    }
+
+    /// The faulty process says what it did, unless the other one has ended it before it could.
+    async fn has_happened(&mut self) -> Result<(), String> {
+        let told = match self.fault {
+            "garbage" => format!("garbage, at {}", self.point.name),
+            "close" => "the other process ended the handover".to_owned(),
+            _ => return Ok(()),
+        };
+        let ended_before = self.point.side == Side::New && self.point.name == "committed";
+        let happened = ended_before || self.faulty().says_within(&told, GIVEN_UP).await;
+        check(happened, || format!("it does not say {told:?}"))
     }
 
     fn faulty(&mut self) -> &mut Server {

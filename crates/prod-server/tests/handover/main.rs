@@ -12,6 +12,7 @@
 //! debug builds only, as the places in the server are at which it can be made to fail.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
+#![cfg_attr(not(debug_assertions), allow(dead_code, reason = "the faults need a debug build"))]
 
 mod accounting;
 mod callers;

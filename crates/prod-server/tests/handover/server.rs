@@ -14,7 +14,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{patience::within, site::Site};
+use crate::{
+    patience::{becomes, within},
+    site::Site,
+};
 
 /// Killed when it is dropped.
 pub(crate) struct Server {
@@ -66,6 +69,11 @@ impl Server {
                 return self.line(words).is_some();
             }
         }
+    }
+
+    /// Whether it says so before the deadline, or has before it ended.
+    pub(crate) async fn says_within(&self, words: &str, deadline: Duration) -> bool {
+        becomes(deadline, || self.line(words).is_some()).await
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
