@@ -84,8 +84,8 @@ impl Caller {
     /// Asks once.
     pub(crate) async fn ask(&mut self, request: &Request) -> io::Result<Response> {
         let mut connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => self.connect().await?,
+            Some(connection) if is_open(&connection) => connection,
+            _ => self.connect().await?,
         };
         connection.write_all(&request.bytes(self.server, self.keep)).await?;
         let response = read(&mut connection).await?;
@@ -103,6 +103,12 @@ impl Caller {
         connection.set_nodelay(true)?;
         Ok(connection)
     }
+}
+
+/// Whether the server has not ended it while nothing was asked, which every client looks for.
+fn is_open(connection: &TcpStream) -> bool {
+    let read = connection.try_read(&mut [0]);
+    read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 /// Asks once, over a connection of its own.

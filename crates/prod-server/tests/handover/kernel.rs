@@ -41,10 +41,10 @@ impl Sample {
         self.servers.get(&client).copied()
     }
 
-    /// Whether the server has taken everything that this client has sent.
-    pub(crate) fn is_taken(&self, client: SocketAddr) -> bool {
-        let sent = self.clients.get(&client).is_none_or(|end| end.sending == 0);
-        sent && self.servers.get(&client).is_none_or(|end| end.received == 0)
+    /// Whether the server has read everything that has come from this client. What the client has not been told about may
+    /// have come all the same: the system drops that news while the client has no room for what it must read before.
+    pub(crate) fn is_read(&self, client: SocketAddr) -> bool {
+        self.servers.get(&client).is_none_or(|end| end.received == 0)
     }
 
     /// Bytes on their way to this client that kernels hold.
@@ -106,6 +106,6 @@ fn the_system_says_what_waits_and_whose_it_is() {
     client.write_all(b"hello").unwrap();
     let sample = Sample::of(address);
     let end = sample.server(peer).unwrap();
-    assert_eq!((end.received, end.sending, sample.is_taken(peer), sample.on_the_way(peer)), (5, 0, false, 0));
+    assert_eq!((end.received, end.sending, sample.is_read(peer), sample.on_the_way(peer)), (5, 0, false, 0));
     assert_eq!(owners(end, &[std::process::id(), 1]), [std::process::id()]);
 }

@@ -1,7 +1,7 @@
 //! A crowd that talks while one process after the other takes over, and that must not notice.
 
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
     net::SocketAddr,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
@@ -19,7 +19,7 @@ use crate::{
     server::Server,
     site::Site,
     stage::{Phase, Stage, all},
-    talker::{Plan, Talker},
+    talker::{Habit, Plan, Talker},
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -50,7 +50,7 @@ pub(crate) struct Run {
     talkers: JoinSet<(Plan, Ledger)>,
     sockets: usize,
     /// The addresses of those who get into the middle of something.
-    prepared: HashSet<SocketAddr>,
+    prepared: HashMap<SocketAddr, Habit>,
     callers: Callers,
     swaps: Vec<Swap>,
 }
@@ -62,10 +62,11 @@ impl Run {
         let site = Site::new();
         let server = Server::start(&site, program(&site)).await;
         let stage = Arc::new(Stage::new());
-        let (mut talkers, mut prepared) = (JoinSet::new(), HashSet::new());
+        let (mut talkers, mut prepared) = (JoinSet::new(), HashMap::new());
         for talker in open(scale.plans(), site.address).await {
-            if talker.plan().prepares() {
-                prepared.insert(talker.address());
+            let habit = talker.plan().habit;
+            if matches!(habit, Habit::Halves | Habit::Slow) {
+                prepared.insert(talker.address(), habit);
             }
             let stage = Arc::clone(&stage);
             talkers.spawn(async move { (talker.plan(), talker.talk(stage).await) });
@@ -112,19 +113,22 @@ impl Run {
     /// Gets everybody into position.
     async fn begin(&mut self) -> (Swap, Instant) {
         let number = self.swaps.len() as u32 + 1;
+        let began = Instant::now();
         self.stage.unsent.store(0, Ordering::Relaxed);
         self.stage.enter(Phase::Before(number));
-        let set = all(&self.stage.set, self.prepared.len(), PATIENCE);
         tokio::select! {
-            set = set => assert!(set, "not everybody is in position"),
+            () = self.in_position(Habit::Slow) => {}
             () = self.sample() => {}
         }
-        // The server has taken all that was sent to it by those who now stop.
-        let taken = || {
+        self.stage.enter(Phase::Cut(number));
+        self.in_position(Habit::Halves).await;
+        // The server has read the halves. Of those who do not read, it may hold too much to read more.
+        let read = || {
             let sample = Sample::of(self.site.address);
-            self.prepared.iter().all(|client| sample.is_taken(*client))
+            let halves = self.prepared.iter().filter(|(_, habit)| **habit == Habit::Halves);
+            halves.into_iter().all(|(client, _)| sample.is_read(*client))
         };
-        becomes(Duration::from_secs(5), taken).await;
+        becomes(Duration::from_secs(5), read).await;
         let swap = Swap {
             number,
             from: self.server.pid(),
@@ -132,6 +136,7 @@ impl Run {
             took: Duration::ZERO,
             settled: Duration::ZERO,
             prepared: self.prepared.len(),
+            preparing: began.elapsed(),
             unsent: self.stage.unsent.load(Ordering::Relaxed),
             said: String::new(),
             messages: self.stage.answered.load(Ordering::Relaxed),
@@ -139,6 +144,12 @@ impl Run {
         };
         self.stage.enter(Phase::Swapping(number));
         (swap, Instant::now())
+    }
+
+    /// Waits until everybody with this habit is in the middle of something.
+    async fn in_position(&self, habit: Habit) {
+        let count = self.prepared.values().filter(|other| **other == habit).count();
+        assert!(all(&self.stage.set, count, PATIENCE).await, "not everybody is in position: {habit:?}");
     }
 
     /// Shows everybody what waits in the sockets, without an end.

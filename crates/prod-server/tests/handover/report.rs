@@ -19,6 +19,8 @@ pub(crate) struct Swap {
     pub(crate) settled: Duration,
     /// Clients that were in the middle of something.
     pub(crate) prepared: usize,
+    /// How long it took them to get there.
+    pub(crate) preparing: Duration,
     /// Bytes owed to those who did not read that no kernel held.
     pub(crate) unsent: u64,
     /// What the new process has said about it.
@@ -80,7 +82,7 @@ impl Display for Report {
             writeln!(
                 formatter,
                 "swap {}: pid {} to {}, {} sockets, {} messages, {} requests; start to old gone {} ms, \
-                 settled {} ms; {} in the middle of something, {} bytes unsent; \
+                 settled {} ms; {} in the middle of something ({} ms), {} bytes unsent; \
                  silence p50/p99/max {silence} ms; slowest answer p50/p99/max {echo} ms; it says: {}",
                 swap.number,
                 swap.from,
@@ -91,6 +93,7 @@ impl Display for Report {
                 swap.took.as_millis(),
                 swap.settled.as_millis(),
                 swap.prepared,
+                swap.preparing.as_millis(),
                 swap.unsent,
                 swap.said
             )?;

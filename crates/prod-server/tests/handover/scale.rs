@@ -36,8 +36,8 @@ impl Scale {
     /// For every build.
     pub(crate) fn small() -> Scale {
         Scale {
-            crowd: 60,
-            steady: 0,
+            crowd: 40,
+            steady: 20,
             idle: 0,
             pace: ms(50),
             callers: 8,
@@ -52,6 +52,7 @@ impl Scale {
     pub(crate) fn full() -> Scale {
         Scale {
             crowd: 500,
+            steady: 0,
             pace: ms(100),
             callers: 16,
             gap: ms(5),

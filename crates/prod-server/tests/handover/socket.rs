@@ -113,7 +113,7 @@ impl Opening {
     async fn connect(&self) -> io::Result<TcpStream> {
         let socket = socket2::Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
         if self.narrow {
-            socket.set_recv_buffer_size(64 << 10)?;
+            socket.set_recv_buffer_size(200_000)?;
         }
         socket.set_nonblocking(true)?;
         let socket = TcpSocket::from_std_stream(socket.into());

@@ -14,8 +14,10 @@ use crate::kernel::Sample;
 pub(crate) enum Phase {
     /// Everybody does what they always do.
     Quiet,
-    /// A swap is about to begin: those who are to be caught in the middle of something get there.
+    /// A swap is about to begin: those who do not read run up debts, which takes a while.
     Before(u32),
+    /// Those who are cut short stop in the middle of a frame. From now on they answer no ping, so this must not take long.
+    Cut(u32),
     /// The next process is being started.
     Swapping(u32),
     /// The last process has gone. Everybody who talks sends something, and has it answered.
@@ -31,13 +33,13 @@ impl Phase {
     pub(crate) fn swap(self) -> Option<u32> {
         match self {
             Phase::Swapping(swap) | Phase::After(swap) => Some(swap),
-            Phase::Quiet | Phase::Before(_) | Phase::Call(_) | Phase::End { .. } => None,
+            Phase::Quiet | Phase::Before(_) | Phase::Cut(_) | Phase::Call(_) | Phase::End { .. } => None,
         }
     }
 
     /// Whether clients that stop for a swap are to be still.
     pub(crate) fn is_still(self) -> bool {
-        matches!(self, Phase::Before(_) | Phase::Swapping(_))
+        matches!(self, Phase::Before(_) | Phase::Cut(_) | Phase::Swapping(_))
     }
 }
 

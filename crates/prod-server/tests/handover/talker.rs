@@ -19,6 +19,7 @@ use tokio::{
 
 use crate::{
     frame::{self, CONTINUATION, Frame, PING, PONG, TEXT},
+    kernel::Sample,
     ledger::Ledger,
     patience::PATIENCE,
     socket::{Gone, Opening, PROTOCOL, RAW, Reader},
@@ -65,11 +66,6 @@ impl Plan {
             _ => Habit::Steady,
         };
         Plan { number, protocol: number % 2 == 1, habit, pace }
-    }
-
-    /// Whether it has to get into the middle of something before a swap.
-    pub(crate) fn prepares(&self) -> bool {
-        matches!(self.habit, Habit::Halves | Habit::Slow)
     }
 
     /// Whether its silence during a swap is the server's alone.
@@ -149,6 +145,7 @@ impl Talker {
             stopped: Notify::new(),
             leaves: AtomicBool::new(false),
             mark: Mutex::new(None),
+            settled: Mutex::default(),
         };
         let talked = {
             let speaker = Speaker { shared: &shared, writer, to_answer, phase: stage.phase(), done: None };
@@ -157,34 +154,21 @@ impl Talker {
         };
         if let Err(gone) = talked {
             shared.ledger().closed(&gone);
-            mourn(&stage, plan, &shared).await;
+            mourn(&stage, &shared).await;
         }
         shared.ledger.into_inner().unwrap()
     }
 }
 
 /// Keeps everybody else from waiting for a client whose socket has ended.
-async fn mourn(stage: &Stage, plan: Plan, shared: &Shared<'_>) {
+async fn mourn(stage: &Stage, shared: &Shared<'_>) {
     let mut phase = stage.phase();
-    let unanswered = shared.mark.lock().unwrap().take().is_some();
-    if unanswered {
-        stage.caught_up.add_permits(1);
-    }
-    // What the present phase asks of it has been done, or was just made up for.
-    let mut done = *phase.borrow_and_update();
     loop {
         let now = *phase.borrow_and_update();
-        if std::mem::replace(&mut done, now) != now {
-            match now {
-                Phase::Before(_) if plan.prepares() => stage.set.add_permits(1),
-                Phase::After(_) if plan.habit != Habit::Idle => stage.caught_up.add_permits(1),
-                Phase::Call(_) if plan.habit == Habit::Idle => stage.caught_up.add_permits(1),
-                _ => {}
-            }
-        }
         if matches!(now, Phase::End { .. }) {
             return;
         }
+        shared.settle(now);
         if phase.changed().await.is_err() {
             return;
         }
@@ -204,8 +188,10 @@ struct Shared<'a> {
     stopped: Notify,
     /// It has said goodbye.
     leaves: AtomicBool,
-    /// The message whose answer says that the client is through the swap.
-    mark: Mutex<Option<u64>>,
+    /// The message whose answer says that the client is through the swap, and the phase that asked for it.
+    mark: Mutex<Option<(u64, Phase)>>,
+    /// The phases in which it has done what they ask for.
+    settled: Mutex<Vec<Phase>>,
 }
 
 impl Shared<'_> {
@@ -259,9 +245,23 @@ impl Shared<'_> {
             self.stage.answered.fetch_add(1, Ordering::Relaxed);
         }
         let mut mark = self.mark.lock().unwrap();
-        if answered.is_some() && answered == *mark {
-            *mark = None;
-            self.stage.caught_up.add_permits(1);
+        if let Some((_, phase)) = mark.take_if(|(number, _)| answered == Some(*number)) {
+            self.settle(phase);
+        }
+    }
+
+    /// It has done what the phase asks for, or never will.
+    fn settle(&self, phase: Phase) {
+        let mut settled = self.settled.lock().unwrap();
+        if settled.contains(&phase) {
+            return;
+        }
+        settled.push(phase);
+        match (phase, self.plan.habit) {
+            (Phase::Before(_), Habit::Slow) | (Phase::Cut(_), Habit::Halves) => self.stage.set.add_permits(1),
+            (Phase::Call(_), Habit::Idle) => self.stage.caught_up.add_permits(1),
+            (Phase::After(_), habit) if habit != Habit::Idle => self.stage.caught_up.add_permits(1),
+            _ => {}
         }
     }
 
@@ -292,24 +292,25 @@ impl Speaker<'_, '_> {
             let phase = *self.phase.borrow_and_update();
             if self.done.replace(phase) != Some(phase) {
                 match phase {
-                    Phase::Before(swap) => self.prepare(swap).await?,
-                    Phase::After(_) if habit != Habit::Idle => self.send(true).await?,
-                    Phase::Call(_) if habit == Habit::Idle => self.send(true).await?,
+                    Phase::Before(swap) if habit == Habit::Slow => self.be_slow(swap).await?,
+                    Phase::Cut(swap) if habit == Habit::Halves => self.be_cut(swap).await?,
+                    Phase::After(_) if habit != Habit::Idle => self.send(Some(phase)).await?,
+                    Phase::Call(_) if habit == Habit::Idle => self.send(Some(phase)).await?,
                     Phase::End { shouts } => return self.leave(shouts).await,
-                    Phase::Quiet | Phase::Swapping(_) | Phase::After(_) | Phase::Call(_) => {}
+                    _ => {}
                 }
             }
             tokio::select! {
-                _ = ticks.tick(), if habit != Habit::Idle => self.send(false).await?,
+                _ = ticks.tick(), if habit != Habit::Idle => self.send(None).await?,
                 _ = self.phase.changed() => {}
                 Some(frame) = self.to_answer.recv() => self.writer.write_all(&frame).await?,
             }
         }
     }
 
-    /// Sends the next message.
-    async fn send(&mut self, mark: bool) -> Result<(), Gone> {
-        let (number, text) = self.next(mark, |client, number, habit| match habit {
+    /// Sends the next message, perhaps because a phase asks for it.
+    async fn send(&mut self, asked: Option<Phase>) -> Result<(), Gone> {
+        let (number, text) = self.next(asked, |client, number, habit| match habit {
             Habit::Large => words::large_size(client, number),
             _ => words::small_size(client, number),
         });
@@ -325,34 +326,31 @@ impl Speaker<'_, '_> {
     }
 
     /// Takes the next message into the accounts, and puts it into the words of the client.
-    fn next(&self, mark: bool, size: impl FnOnce(usize, u64, Habit) -> usize) -> (u64, String) {
+    fn next(&self, asked: Option<Phase>, size: impl FnOnce(usize, u64, Habit) -> usize) -> (u64, String) {
         let Plan { number: client, habit, protocol, .. } = self.shared.plan;
         let (number, text) = self.shared.ledger().send(|number| size(client, number, habit));
-        if mark {
-            *self.shared.mark.lock().unwrap() = Some(number);
+        if let Some(phase) = asked {
+            *self.shared.mark.lock().unwrap() = Some((number, phase));
         }
         (number, if protocol { json!({ "send": { "data": text } }).to_string() } else { text })
     }
 
-    /// Gets into the middle of something, and out of it when the swap is over.
-    async fn prepare(&mut self, swap: u32) -> Result<(), Gone> {
-        match self.shared.plan.habit {
-            Habit::Halves => {
-                let (bytes, cut) = self.half(swap as usize);
-                self.writer.write_all(&bytes[..cut]).await?;
-                self.shared.stage.set.add_permits(1);
-                self.swapped().await;
-                Ok(self.writer.write_all(&bytes[cut..]).await?)
-            }
-            Habit::Slow => {
-                self.shared.stopped.notified().await;
-                self.run_up_debts().await?;
-                self.shared.stage.set.add_permits(1);
-                self.swapped().await;
-                Ok(())
-            }
-            Habit::Steady | Habit::Fragments | Habit::Large | Habit::Idle => Ok(()),
-        }
+    /// Stops in the middle of a frame, and goes on when the swap is over.
+    async fn be_cut(&mut self, swap: u32) -> Result<(), Gone> {
+        let (bytes, cut) = self.half(swap as usize);
+        self.writer.write_all(&bytes[..cut]).await?;
+        self.shared.settle(Phase::Cut(swap));
+        self.swapped().await;
+        Ok(self.writer.write_all(&bytes[cut..]).await?)
+    }
+
+    /// Is owed much during the swap.
+    async fn be_slow(&mut self, swap: u32) -> Result<(), Gone> {
+        self.shared.stopped.notified().await;
+        self.run_up_debts().await?;
+        self.shared.settle(Phase::Before(swap));
+        self.swapped().await;
+        Ok(())
     }
 
     /// Has so much to be answered that the server has to keep some of it.
@@ -361,20 +359,37 @@ impl Speaker<'_, '_> {
         let mut samples = self.shared.stage.samples.subscribe();
         let mut owed = 0;
         while owed < MOST {
-            let (_, text) = self.next(false, |_, _, _| UNREAD);
-            self.writer.write_all(&frame::text(&text)).await?;
-            owed += self.shared.ledger().last_answer_size();
-            // The first may have been begun before.
-            let _ = samples.changed().await;
-            let _ = samples.changed().await;
-            let taken = samples.wait_for(|sample| sample.is_taken(client)).await;
-            let unsent = owed.saturating_sub(taken.map_or(0, |sample| sample.on_the_way(client)));
+            for _ in 0..4 {
+                let (_, text) = self.next(None, |_, _, _| UNREAD);
+                self.writer.write_all(&frame::text(&text)).await?;
+                owed += self.shared.ledger().last_answer_size();
+            }
+            let unsent = match self.is_read(client, &mut samples).await {
+                true => owed.saturating_sub(samples.borrow().on_the_way(client)),
+                // The server holds so much that it reads no more.
+                false => UNSENT,
+            };
             if unsent >= UNSENT {
                 self.shared.stage.unsent.fetch_add(unsent, Ordering::Relaxed);
                 break;
             }
         }
         Ok(())
+    }
+
+    /// Whether the server comes to read everything.
+    async fn is_read(&self, client: SocketAddr, samples: &mut watch::Receiver<Sample>) -> bool {
+        // The first may have been begun before.
+        let _ = samples.changed().await;
+        let mut read = 0;
+        for _ in 0..20 {
+            let _ = samples.changed().await;
+            read = if samples.borrow().is_read(client) { read + 1 } else { 0 };
+            if read == 2 {
+                return true;
+            }
+        }
+        false
     }
 
     async fn swapped(&mut self) {
@@ -390,7 +405,7 @@ impl Speaker<'_, '_> {
             8 | 9 => 300_000,
             _ => 500,
         };
-        let (number, text) = self.next(false, |_, _, _| size);
+        let (number, text) = self.next(None, |_, _, _| size);
         let whole = frame::text(&text);
         let (first, rest) = text.as_bytes().split_at(text.len() / 2);
         match kind {
