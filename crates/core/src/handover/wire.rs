@@ -53,6 +53,7 @@ impl Wire {
     }
 
     /// Something that is no message.
+    #[cfg(debug_assertions)]
     pub(super) fn send_garbage(&mut self) -> Result<(), HandoverError> {
         Ok(self.0.send(&[], |body| {
             body.extend_from_slice(&[0xc1; 100]);

@@ -319,8 +319,9 @@ impl Server {
         let server = builder.run();
         let handle = server.handle();
         let running = Running { handle, hub, gate, settings, background, luggage, state_file };
-        ready();
+        // First the old process: until it knows, it may start over, and must still be the one that the next one finds.
         beginning.say_started().await;
+        ready();
         running.serve(server, stop, succession).await?;
         Ok(())
     }
