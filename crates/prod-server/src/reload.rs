@@ -109,7 +109,10 @@ impl Reload {
         loop {
             tokio::select! {
                 status = child.wait() => return describe(status),
-                () = self.signalled() => log::warn!("SIGUSR2 changes nothing: the next process is being started"),
+                () = self.signalled() => {
+                    let process = child.id().unwrap_or_default();
+                    log::warn!("SIGUSR2 changes nothing: process {process} is being started; if it hangs, kill it");
+                }
             }
         }
     }

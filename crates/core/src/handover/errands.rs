@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     HandoverError,
     error::explain,
-    message::{Failure, HookEnd, Question, Running, ToNew, ToOld},
+    message::{Failure, HookEnd, Question, RunningHook, ToNew, ToOld},
     wire::{Wire, write},
 };
 use crate::{
@@ -48,8 +48,8 @@ enum Waiting {
 
 impl RunningHooks {
     /// What the task of a connection waits for.
-    pub(super) fn expect(&mut self, socket: &Socket, running: Running) -> Work {
-        let Running { hook, command } = running;
+    pub(super) fn expect(&mut self, socket: &Socket, running: RunningHook) -> Work {
+        let RunningHook { hook, command } = running;
         let (waiting, work) = match command {
             None => {
                 let (sender, answer) = oneshot::channel();

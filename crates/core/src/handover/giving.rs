@@ -12,7 +12,7 @@ use tokio::{runtime, sync::oneshot, time::timeout};
 
 use super::{
     Greeted, HandoverError, Link, Luggage, fail_point,
-    message::{Running, ToNew, ToOld},
+    message::{RunningHook, ToNew, ToOld},
     wire::{Wire, write},
 };
 use crate::{
@@ -234,8 +234,8 @@ fn send_batch(wire: &mut Wire, moving: &[Moving]) -> Result<usize, HandoverError
 
 fn pack(state: &MovingState, work: Option<&Work>) -> Result<Bytes, HandoverError> {
     let running = work.map(|work| match work {
-        Work::Hook(hook, _) => Running { hook: *hook, command: None },
-        Work::Command(command, hook, _) => Running { hook: *hook, command: Some(*command) },
+        Work::Hook(hook, _) => RunningHook { hook: *hook, command: None },
+        Work::Command(command, hook, _) => RunningHook { hook: *hook, command: Some(*command) },
     });
     let mut bytes = Vec::new();
     write(&mut bytes, &(state, running))?;

@@ -96,7 +96,7 @@ pub(super) struct Welcome {
 
 /// A hook that runs for a connection which moves.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-pub(super) struct Running {
+pub(super) struct RunningHook {
     pub(super) hook: HookName,
     /// The client's command that it answers.
     pub(super) command: Option<u32>,

@@ -38,11 +38,13 @@ pub(crate) use self::{
 };
 pub use self::{
     error::{HandoverError, Refusal},
-    fail_point::{FAIL_POINTS, FailPoint, Side},
     predecessor::Predecessor,
     rendezvous::{Rendezvous, RendezvousError, RendezvousGuard},
     successors::{SuccessorSender, Successors},
 };
+
+#[doc(hidden)]
+pub use self::fail_point::{FAIL_POINTS, FailPoint, Side};
 
 /// Whether the kernel makes COMMIT a decision: on other systems a write may succeed whose reader has stopped reading before.
 /// There only listening sockets are handed over.

@@ -12,7 +12,7 @@ use super::{
     HandoverError, Luggage, Predecessor,
     errands::{Errands, RunningHooks},
     fail_point,
-    message::{Running, ToNew, ToOld},
+    message::{RunningHook, ToNew, ToOld},
     wire::{Wire, read},
 };
 use crate::{
@@ -107,7 +107,7 @@ fn receive(
 
 /// A connection whose state is not understood is closed, by the end of its descriptor, and comes back.
 fn unpack(hub: &Hub, hooks: &mut RunningHooks, state: &Bytes, socket: OwnedFd) -> Option<Moving> {
-    let (state, running) = read::<(MovingState, Option<Running>)>(state)
+    let (state, running) = read::<(MovingState, Option<RunningHook>)>(state)
         .inspect_err(|error| log::error!("a connection cannot move and is closed: {error}"))
         .ok()?;
     let connection = &state.connection;

@@ -13,7 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     STATE_VERSION,
-    message::{Hello, Running, ToNew, ToOld, Welcome},
+    message::{Hello, RunningHook, ToNew, ToOld, Welcome},
 };
 use crate::{
     ConnectionId, Grant, HookResult, Hooks, Hub, Identity, JoinLeave, Message, Namespace, Namespaces,
@@ -92,7 +92,7 @@ fn what_crosses_has_the_shape_of_its_version() {
         let build = Some("build".to_owned());
         state.add("Welcome", &ToNew::Welcome(Welcome { version: 1, streams: 1, process: 1, build }));
         for Moving { state: moving, kept, .. } in hub.dissolve().await {
-            let running = kept.work.map(|_| Running { hook: HookName::Subscribe, command: Some(3) });
+            let running = kept.work.map(|_| RunningHook { hook: HookName::Subscribe, command: Some(3) });
             state.add("Connection", &(moving, running));
         }
         (state.to_string(), streams.to_string())

@@ -71,7 +71,8 @@ impl Inbox {
     }
 
     /// Pushes a letter whether there is room or not: for the few that each connection has once in its life, and for the
-    /// one answer that it may be waiting for. The limit on connections bounds them. If the shard is gone there is nothing left to be done for a connection.
+    /// one answer that it may be waiting for. The limit on connections bounds them. If the shard is gone there is nothing
+    /// left to be done for a connection.
     pub(crate) fn push(&self, payload: usize, letter: Letter) {
         let bytes = payload + LETTER_BYTES;
         self.gauge.bytes.fetch_add(bytes, Ordering::AcqRel);

@@ -35,11 +35,10 @@ pub(crate) struct Ownership {
     link: Mutex<Option<Link>>,
 }
 
-/// Where a verb can be carried out.
-pub(crate) enum Place {
-    Here,
-    /// In the process that has taken over.
-    There(Link),
+/// Where a verb can be carried out: in this process, or in the one that has taken over.
+pub(crate) enum Whose {
+    Ours,
+    Theirs(Link),
 }
 
 impl Ownership {
@@ -85,7 +84,7 @@ impl Ownership {
     ///
     /// # Errors
     /// [`HubError::Unsettled`] when that takes longer than `patience`, [`HubError::Stopped`] when it is nowhere.
-    pub(crate) async fn settled(&self, patience: Duration) -> Result<Place, HubError> {
+    pub(crate) async fn settled(&self, patience: Duration) -> Result<Whose, HubError> {
         let mut news = self.news.subscribe();
         let decided = news.wait_for(|phase| *phase != Phase::Undecided);
         let phase = match timeout(patience, decided).await {
@@ -94,8 +93,8 @@ impl Ownership {
             Err(_) => return Err(HubError::Unsettled(patience)),
         };
         match (phase, self.link().as_ref()) {
-            (Phase::Ours, _) => Ok(Place::Here),
-            (Phase::Theirs, Some(link)) => Ok(Place::There(link.clone())),
+            (Phase::Ours, _) => Ok(Whose::Ours),
+            (Phase::Theirs, Some(link)) => Ok(Whose::Theirs(link.clone())),
             _ => Err(HubError::Stopped),
         }
     }

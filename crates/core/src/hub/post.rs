@@ -13,7 +13,7 @@ use super::{
     Hub, HubError, Target, Verb,
     channels::Entry,
     inbox::Room,
-    ownership::Place,
+    ownership::Whose,
     stream::{ReadLimits, Stream},
 };
 use crate::{
@@ -140,7 +140,7 @@ impl Hub {
                 return Ok(Done::Here(done));
             }
             let patience = self.shared.settings.limits.inbox_deadline;
-            if let Place::There(link) = self.shared.ownership.settled(patience).await? {
+            if let Whose::Theirs(link) = self.shared.ownership.settled(patience).await? {
                 return Ok(Done::There(link));
             }
         }

@@ -4,6 +4,7 @@
 mod clients;
 mod commands;
 mod connection;
+mod driver;
 mod ending;
 mod held;
 mod letter;
@@ -30,11 +31,12 @@ use tokio::{runtime, task::LocalSet};
 pub use self::letter::ConnectionInfo;
 use self::{
     connection::{Connection, Phase, Subscription},
+    driver::Driver,
     ending::Ending,
     moving::Mode,
     roster::Roster,
     session::Session,
-    task::{ConnectionTask, Driver},
+    task::ConnectionTask,
 };
 pub(crate) use self::{
     letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},

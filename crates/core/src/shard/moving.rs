@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 use super::{
     Newcomer, Shard,
     connection::{Connection, ConnectionState},
+    driver::Driver,
     session::Stage,
-    task::{ConnectionTask, Driver, TaskState, Work},
+    task::{ConnectionTask, TaskState, Work},
     transport::Incoming,
 };
-use crate::{Socket, codec::DecoderLimits, handover::Link, hub::Place};
+use crate::{Socket, handover::Link, hub::Place};
 
 /// A connection between two shards.
 pub(crate) struct Moving {
@@ -145,8 +146,7 @@ impl Shard {
         }
         drop(roster);
         connection.look_for_expiring_subscriptions();
-        let limits = DecoderLimits::for_message_bytes(self.limits.max_message_bytes);
-        let task = ConnectionTask::from_parts(connection, Rc::clone(self), task, work, limits);
+        let task = ConnectionTask::from_parts(connection, Rc::clone(self), task, work);
         self.parked.borrow_mut().push(task);
     }
 

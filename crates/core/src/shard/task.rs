@@ -5,7 +5,6 @@ use std::{
     cell::RefCell,
     future::Future,
     io, mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     rc::Rc,
     task::{Context, Poll},
@@ -24,7 +23,7 @@ use crate::{
     DisconnectCode, ErrorCode, Message,
     centrifuge::Commands,
     codec::{self, Decoder, DecoderLimits, Event, Opcode},
-    hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection, panic_text},
+    hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection},
 };
 
 /// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
@@ -41,7 +40,7 @@ thread_local! {
     static BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into_boxed_slice());
 }
 
-/// What a connection's task knows, and does. As long as it goes on it is in a [`Driver`].
+/// What a connection's task knows, and does. As long as it goes on it is in a [`Driver`](super::driver::Driver).
 pub(super) struct ConnectionTask {
     connection: Rc<Connection>,
     shard: Rc<Shard>,
@@ -60,9 +59,6 @@ pub(super) struct ConnectionTask {
     /// A panic has ended it once.
     lost: bool,
 }
-
-/// Runs a task. It ends when the connection is gone and its last hook has ended, or when the task is parked.
-pub(super) struct Driver(Option<ConnectionTask>);
 
 /// A parked task as plain data, which another process understands.
 #[derive(Debug, Serialize, Deserialize)]
@@ -126,10 +122,9 @@ impl ConnectionTask {
         shard: Rc<Shard>,
         state: TaskState,
         work: Option<Work>,
-        limits: DecoderLimits,
     ) -> Self {
         let TaskState { mut decoder, unread, begun, deaf, failed } = state;
-        decoder.set_limits(limits);
+        decoder.set_limits(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes));
         let unread = BytesMut::from(unread);
         Self {
             connection,
@@ -153,6 +148,50 @@ impl ConnectionTask {
             self.connection.socket.open();
             let progress = self.shard.runner.on_connect(&self.connection.socket);
             self.follow(HookName::Connect, progress);
+        }
+    }
+
+    /// Whether it has to stop here. One whose stream has ended leaves for good instead.
+    pub(super) fn is_to_be_parked(&self) -> bool {
+        !self.shard.mode.borrow().is_running() && self.connection.phase() != Phase::Gone && !self.disconnected
+    }
+
+    /// Stops, to go on later, here or elsewhere.
+    pub(super) fn park(self) {
+        let shard = Rc::clone(&self.shard);
+        shard.park(self);
+    }
+
+    /// A panic has come out of it: the connection is over. It has yet to leave the shard, and its last hook to run, unless
+    /// that is what has panicked.
+    pub(super) fn lose(&mut self, panic: &str, context: &Context<'_>) -> Poll<()> {
+        log::error!("connection {} is lost: {panic}", self.connection.socket.id());
+        self.work = None;
+        self.connection.give_up();
+        if mem::replace(&mut self.lost, true) {
+            self.leave();
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Goes on as far as it can. Ready when the connection is gone and its last hook has ended.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.connection.register(context.waker());
+        let (mut reads, mut commands) = (0, 0);
+        loop {
+            match self.step(context) {
+                Step::Again => {}
+                Step::Read => reads += 1,
+                Step::Command => commands += 1,
+                Step::Wait => return Poll::Pending,
+                Step::End => return Poll::Ready(()),
+            }
+            if reads == READS_PER_TURN || commands == COMMANDS_PER_TURN {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
     }
 
@@ -402,39 +441,6 @@ enum Ended {
     Command(u32, HookName, Result<Result<Outcome, Rejection>, HookFailure>),
 }
 
-impl Driver {
-    pub(super) fn new(task: ConnectionTask) -> Self {
-        Self(Some(task))
-    }
-}
-
-impl Future for Driver {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let Some(task) = &mut self.0 else { return Poll::Ready(()) };
-        if task.is_to_be_parked() {
-            let shard = Rc::clone(&task.shard);
-            self.0.take().into_iter().for_each(|task| shard.park(task));
-            return Poll::Ready(());
-        }
-        // Whatever the application's code does to this thread, it costs no other connection anything.
-        let polled = catch_unwind(AssertUnwindSafe(|| task.poll(context)));
-        polled.unwrap_or_else(|panic| {
-            log::error!("connection {} is lost: {}", task.connection.socket.id(), panic_text(&*panic));
-            task.work = None;
-            task.connection.give_up();
-            if mem::replace(&mut task.lost, true) {
-                task.leave();
-                return Poll::Ready(());
-            }
-            // It has yet to leave the shard, and its last hook to run.
-            context.waker().wake_by_ref();
-            Poll::Pending
-        })
-    }
-}
-
 impl Work {
     /// Nothing as long as it goes on. If the application runtime has stopped, it will not.
     fn poll(&mut self, context: &mut Context<'_>) -> Option<Ended> {
@@ -446,31 +452,6 @@ impl Work {
             Self::Hook(hook, answer) => poll(answer, context).map(|result| Ended::Hook(*hook, result)),
             Self::Command(id, hook, answer) => {
                 poll(answer, context).map(|result| Ended::Command(*id, *hook, result))
-            }
-        }
-    }
-}
-
-impl ConnectionTask {
-    /// Whether it has to stop here. One whose stream has ended leaves for good instead.
-    fn is_to_be_parked(&self) -> bool {
-        !self.shard.mode.borrow().is_running() && self.connection.phase() != Phase::Gone && !self.disconnected
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        self.connection.register(context.waker());
-        let (mut reads, mut commands) = (0, 0);
-        loop {
-            match self.step(context) {
-                Step::Again => {}
-                Step::Read => reads += 1,
-                Step::Command => commands += 1,
-                Step::Wait => return Poll::Pending,
-                Step::End => return Poll::Ready(()),
-            }
-            if reads == READS_PER_TURN || commands == COMMANDS_PER_TURN {
-                context.waker().wake_by_ref();
-                return Poll::Pending;
             }
         }
     }
