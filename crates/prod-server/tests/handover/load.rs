@@ -94,11 +94,13 @@ impl Run {
 
     /// Has the next process take over, and waits until everybody has been answered again.
     pub(crate) async fn swap(&mut self) {
-        let (swap, began) = self.begin().await;
+        let (mut swap, began) = self.begin().await;
         let next = Server::spawn(self.site.program());
         let mut last = std::mem::replace(&mut self.server, next);
         let status = last.ended().await;
         assert!(status.success(), "{status}:\n{}\nand the next one:\n{}", last.said(), self.server.said());
+        let moved = last.line("have moved to process").unwrap_or_default();
+        swap.frozen = moved.rsplit_once(" in ").map_or("?", |(_, time)| time).to_owned();
         self.end(swap, began).await;
     }
 
@@ -138,7 +140,7 @@ impl Run {
             prepared: self.prepared.len(),
             preparing: began.elapsed(),
             unsent: self.stage.unsent.load(Ordering::Relaxed),
-            said: String::new(),
+            frozen: String::new(),
             messages: self.stage.answered.load(Ordering::Relaxed),
             requests: self.callers.tally.answered.load(Ordering::Relaxed),
         };
@@ -170,7 +172,6 @@ impl Run {
         }
         swap.requests = self.callers.tally.answered.load(Ordering::Relaxed) - swap.requests;
         swap.messages = self.stage.answered.load(Ordering::Relaxed) - swap.messages;
-        swap.said = self.server.line("took over").unwrap_or_default();
         self.swaps.push(swap);
     }
 
