@@ -38,6 +38,20 @@ async fn nobody_notices_that_one_process_takes_over_from_another() {
     assert_eq!(processes.len(), scale.swaps as usize, "each is a process of its own: {report}");
 }
 
+/// The same crowd, while a process that wants to take over fails at the last moment, or before.
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_a_process_fails_to_take_over() {
+    let mut run = Run::start(&Scale::small(), Site::program).await;
+    for fault in ["ready:close", "state-received:kill", "socket-received:garbage", "before-commit:kill"] {
+        run.failing_swap(fault).await;
+    }
+    run.swap().await;
+    let report = run.finish().await;
+    assert_eq!(report.wrong(), 0, "{report}");
+    assert_eq!(report.counts.echoed, report.counts.sent, "{report}");
+}
+
 /// Sockets that are opened at the same time.
 const AT_ONCE: usize = 64;
 
@@ -101,6 +115,18 @@ impl Run {
         assert!(status.success(), "{status}:\n{}\nand the next one:\n{}", last.said(), self.server.said());
         let moved = last.line("have moved to process").unwrap_or_default();
         swap.frozen = moved.rsplit_once(" in ").map_or("?", |(_, time)| time).to_owned();
+        self.end(swap, began).await;
+    }
+
+    /// Has the next process try to take over, which it cannot.
+    #[cfg(debug_assertions)]
+    async fn failing_swap(&mut self, fault: &str) {
+        let (swap, began) = self.begin().await;
+        let mut program = self.site.program();
+        program.env("DUPLEX_FAIL_AT", fault);
+        let mut next = Server::spawn(program);
+        let status = next.ended().await;
+        assert!(!status.success() && self.server.runs(), "{status}: {}", self.server.said());
         self.end(swap, began).await;
     }
 
