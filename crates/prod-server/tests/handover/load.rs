@@ -57,8 +57,8 @@ const AT_ONCE: usize = 64;
 
 /// A load on a server, and the server.
 pub(crate) struct Run {
-    pub(crate) site: Site,
-    pub(crate) server: Server,
+    server: Server,
+    site: Site,
     scale: Scale,
     stage: Arc<Stage>,
     talkers: JoinSet<(Plan, Ledger)>,
@@ -88,7 +88,7 @@ impl Run {
         let sockets = talkers.len();
         let callers = Callers::start(&site, scale.callers, scale.gap, scale.shout);
         let (scale, swaps) = (scale.clone(), Vec::new());
-        let run = Run { site, server, scale, stage, talkers, sockets, prepared, callers, swaps };
+        let run = Run { server, site, scale, stage, talkers, sockets, prepared, callers, swaps };
         if !run.all_answered(0).await {
             let said = run.server.said();
             panic!("not everybody was answered:\n{said}\n{}", run.finish().await);
