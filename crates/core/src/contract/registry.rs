@@ -18,8 +18,8 @@ use super::{
     typescript::Declarations,
 };
 use crate::{
-    Calling, Connected, ErrorCode, Grant, Json, Namespace, Namespaces, Publishing, Rejection, Server, Socket,
-    Subscribing, hooks::panic_text,
+    Calling, Connected, ErrorCode, Grant, HubError, Json, Namespace, Namespaces, Publishing, Rejection,
+    Server, Socket, Subscribing, hooks::panic_text,
 };
 
 /// The calls and kinds of channels of an application, whose handlers share an `A`. Its `on_…` methods are what the
@@ -208,9 +208,15 @@ impl<A: Send + Sync + 'static> Contract<A> {
                     continue;
                 }
                 let hub = hub.clone();
-                // The hub is not this process's yet: the verb waits for that.
+                // The hub is not this process's yet: the verb waits for that, as often as it has to.
                 runtime.spawn(async move {
-                    if let Err(error) = hub.renew(&namespace).await {
+                    let told = loop {
+                        match hub.renew(&namespace).await {
+                            Err(HubError::Unsettled(_)) => {}
+                            told => break told,
+                        }
+                    };
+                    if let Err(error) = told {
                         log::error!(
                             "pages are not told that the types of `{namespace}:` have changed: {error}"
                         );

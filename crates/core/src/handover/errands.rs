@@ -11,6 +11,7 @@ use tokio::{
 
 use super::{
     HandoverError,
+    error::explain,
     message::{Failure, HookEnd, Question, Running, ToNew, ToOld},
     wire::{Wire, write},
 };
@@ -19,6 +20,7 @@ use crate::{
     blocking::start_thread,
     hooks::{HookFailure, HookResult},
     shard::{Outcome, Work},
+    supervision::LineError,
 };
 
 /// Answers that may wait to be sent.
@@ -30,6 +32,8 @@ pub(super) struct Errands {
     runtime: runtime::Handle,
     hooks: RunningHooks,
     answers: mpsc::Sender<ToOld>,
+    /// Dropped when the old process has nothing more to ask.
+    _ended: oneshot::Sender<()>,
 }
 
 /// The hooks that the old process runs for connections which have moved here. What it does not report has been given up.
@@ -80,20 +84,22 @@ impl RunningHooks {
 }
 
 impl Errands {
-    /// Starts two threads, and returns the way to say something to the old process.
+    /// Starts two threads, and returns the way to say something to the old process, and what fails when that one has nothing
+    /// more to ask.
     pub(super) fn start(
         wire: Wire,
         hub: Hub,
         runtime: runtime::Handle,
         hooks: RunningHooks,
-    ) -> Result<mpsc::Sender<ToOld>, HandoverError> {
+    ) -> Result<(mpsc::Sender<ToOld>, oneshot::Receiver<()>), HandoverError> {
         let (answers, waiting) = mpsc::channel(WAITING);
         let ear = wire.try_clone()?;
         ear.be_patient(true)?;
-        let errands = Self { hub, runtime, hooks, answers: answers.clone() };
+        let (ending, ended) = oneshot::channel();
+        let errands = Self { hub, runtime, hooks, answers: answers.clone(), _ended: ending };
         start_thread("handover-out", move || speak(wire, waiting))?;
         start_thread("handover-in", move || errands.listen(ear))?;
-        Ok(answers)
+        Ok((answers, ended))
     }
 
     /// Ends with the old process. What it has not reported by then is dropped, and its hooks count as given up.
@@ -103,7 +109,7 @@ impl Errands {
                 Ok(Some((ToNew::Farewell, _)) | None) => break,
                 Ok(Some((message, descriptors))) => self.carry_out(message, descriptors),
                 Err(error) => {
-                    log::error!("the line to the old process failed: {error}");
+                    log::error!("the line to the old process failed: {}", explain(&error));
                     break;
                 }
             }
@@ -133,9 +139,22 @@ impl Errands {
 
 fn speak(mut wire: Wire, mut answers: mpsc::Receiver<ToOld>) {
     while let Some(answer) = answers.blocking_recv() {
-        if wire.send(&answer, &[]).is_err() {
+        let sent = match (wire.send(&answer, &[]), answer) {
+            // It can be told that much.
+            (
+                Err(HandoverError::Line(LineError::TooLong { length, limit })),
+                ToOld::Answer { number, .. },
+            ) => {
+                log::error!(
+                    "an answer of {length} bytes to the old process is too long, {limit} are possible"
+                );
+                wire.send(&ToOld::Answer { number, answer: Err(Failure::Stopped) }, &[])
+            }
+            (sent, _) => sent,
+        };
+        if sent.is_err() {
             // The old process has ended, and with it whoever asked.
-            return;
+            return wire.hang_up();
         }
     }
 }

@@ -78,6 +78,11 @@ impl From<io::Error> for HandoverError {
     }
 }
 
+/// An error with all that led to it, for the log.
+pub(crate) fn explain(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {}", explain(source)))
+}
+
 fn is_end(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,7 +1,9 @@
 //! The old process's part from the freeze to COMMIT.
 
 use std::{
+    collections::VecDeque,
     os::fd::{AsFd as _, BorrowedFd},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -15,6 +17,7 @@ use super::{
 };
 use crate::{
     Hub, Socket,
+    blocking::in_thread,
     shard::{Incoming, Kept, Moving, MovingState, Work},
 };
 
@@ -36,9 +39,8 @@ pub(crate) struct Given {
     pub(crate) link: Link,
     /// Resolves when the other process accepts connections, and fails when it is gone before that.
     pub(crate) started: oneshot::Receiver<()>,
-    /// The hooks that go on here for connections which have moved.
-    pub(crate) works: Vec<(Socket, Work)>,
-    pub(crate) sockets: usize,
+    /// The connections that have moved, and the hooks that go on here for them.
+    pub(crate) moved: Vec<(Socket, Option<Work>)>,
     /// From the freeze to COMMIT.
     pub(crate) took: Duration,
 }
@@ -52,17 +54,17 @@ pub(crate) enum GivingFailed {
     Lost(HandoverError),
 }
 
-/// Hands the hub and all connections over. Blocks.
+/// Hands the hub and all connections over. Blocks, for some seconds at most.
 ///
 /// # Errors
 /// See [`GivingFailed`].
 pub(crate) fn give(
     greeted: Greeted,
     hub: &Hub,
-    luggage: &Luggage,
+    luggage: Arc<Luggage>,
     runtime: &runtime::Handle,
 ) -> Result<Given, GivingFailed> {
-    let Greeted { mut wire, process, .. } = greeted;
+    let Greeted { mut wire, peer, .. } = greeted;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
     freeze(hub, runtime)?;
@@ -70,7 +72,8 @@ pub(crate) fn give(
     // Carried by an actix worker, a connection cannot leave the process.
     let (moving, staying): (Vec<_>, Vec<_>) =
         moving.into_iter().partition(|one| matches!(one.stream, Incoming::Tcp(_)));
-    let handed = hand_over(&mut wire, hub, luggage, &moving);
+    let packed = runtime.block_on(pack_luggage(luggage));
+    let handed = packed.and_then(|packed| hand_over(&mut wire, hub, packed, &moving));
     if let Err(error) = handed {
         if has_committed(&mut wire) {
             return Err(GivingFailed::Lost(error));
@@ -83,24 +86,23 @@ pub(crate) fn give(
         hub.resume();
         return Err(GivingFailed::Kept(error));
     }
-    let sockets = moving.len();
-    let works = moving
-        .into_iter()
-        .filter_map(|Moving { kept: Kept { socket, work, .. }, .. }| work.map(|work| (socket, work)));
-    let works = works.collect();
-    if !staying.is_empty() {
-        log::warn!("{} sockets could not move and are closed", staying.len());
+    for Moving { kept, .. } in staying {
+        log::warn!("connection {} could not move, and is closed", kept.socket.id());
+        hub.lost(&kept.socket);
     }
+    let moved = moving.into_iter().map(|Moving { kept: Kept { socket, work, .. }, .. }| (socket, work));
+    let moved = moved.collect();
     for point in ["commit-received", "forwarding"] {
         fail_point::reach(point, &mut wire).unwrap_or_else(|error| log::warn!("{error}"));
     }
     let (has_started, started) = oneshot::channel();
-    let link = Link::start(wire, process, has_started).map_err(GivingFailed::Lost)?;
+    let link = Link::start(wire, peer, has_started).map_err(GivingFailed::Lost)?;
     hub.give_away(&link);
-    Ok(Given { link, started, works, sockets, took: began.elapsed() })
+    Ok(Given { link, started, moved, took: began.elapsed() })
 }
 
-/// Hands over what channels keep, and nothing else: connections go on here without a hub, to be closed. Blocks.
+/// Hands over what channels keep, and nothing else: connections go on here without a hub, to be closed. Blocks, for some
+/// seconds at most.
 ///
 /// # Errors
 /// See [`GivingFailed`].
@@ -111,7 +113,7 @@ pub(crate) fn give_streams(
 ) -> Result<(), GivingFailed> {
     let Greeted { mut wire, .. } = greeted;
     freeze(hub, runtime)?;
-    if let Err(error) = hand_over(&mut wire, hub, &Luggage::default(), &[])
+    if let Err(error) = hand_over(&mut wire, hub, Vec::new(), &[])
         && !has_committed(&mut wire)
     {
         wire.hang_up();
@@ -130,12 +132,27 @@ fn freeze(hub: &Hub, runtime: &runtime::Handle) -> Result<(), GivingFailed> {
     })
 }
 
+/// The application writes down what it carries over; if it takes its time, everybody would have to wait.
+async fn pack_luggage(luggage: Arc<Luggage>) -> Result<Vec<(String, Bytes)>, HandoverError> {
+    let packed = timeout(FREEZE_PATIENCE, in_thread("luggage", move || luggage.pack())).await;
+    let packed = packed.map_err(|_| HandoverError::Blocked(FREEZE_PATIENCE))?;
+    // Nothing if the thread has panicked.
+    Ok(packed?.unwrap_or_default())
+}
+
 /// Sends everything and waits for COMMIT.
-fn hand_over(wire: &mut Wire, hub: &Hub, luggage: &Luggage, moving: &[Moving]) -> Result<(), HandoverError> {
+fn hand_over(
+    wire: &mut Wire,
+    hub: &Hub,
+    luggage: Vec<(String, Bytes)>,
+    moving: &[Moving],
+) -> Result<(), HandoverError> {
     fail_point::reach("frozen", wire)?;
     wire.send(&ToNew::Hub { fresh: hub.fresh_epoch() }, &[])?;
     send_streams(wire, hub)?;
-    wire.send(&ToNew::Luggage(luggage.pack()), &[])?;
+    for (name, packed) in luggage {
+        wire.send(&ToNew::Luggage(name, packed), &[])?;
+    }
     fail_point::reach("state-sent", wire)?;
     send_connections(wire, moving)?;
     wire.send(&ToNew::Complete { sockets: moving.len() }, &[])?;
@@ -175,7 +192,7 @@ fn send_streams(wire: &mut Wire, hub: &Hub) -> Result<(), HandoverError> {
 /// Sends all connections in counted batches, each acknowledged.
 fn send_connections(wire: &mut Wire, moving: &[Moving]) -> Result<(), HandoverError> {
     let mut rest = moving;
-    let mut on_their_way = std::collections::VecDeque::new();
+    let mut on_their_way = VecDeque::new();
     while !rest.is_empty() || !on_their_way.is_empty() {
         if !rest.is_empty() && on_their_way.len() < UNACKNOWLEDGED {
             let sent = send_batch(wire, rest)?;

@@ -4,6 +4,7 @@ use std::{
     collections::HashMap,
     net::TcpStream,
     os::fd::{AsFd as _, OwnedFd},
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -11,11 +12,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
 use super::{
     HandoverError,
+    error::explain,
     message::{Answered, Failure, HookEnd, Question, ToNew, ToOld},
     peer::Peer,
     wire::{Wire, read},
@@ -53,12 +56,7 @@ struct Outgoing {
 impl Link {
     /// Starts the two threads that speak and listen. `started` is told that the other process accepts connections; it is
     /// dropped when that one is gone.
-    pub(super) fn start(
-        wire: Wire,
-        process: u32,
-        started: oneshot::Sender<()>,
-    ) -> Result<Self, HandoverError> {
-        let peer = Peer::of(&wire, process);
+    pub(super) fn start(wire: Wire, peer: Peer, started: oneshot::Sender<()>) -> Result<Self, HandoverError> {
         let (outgoing, waiting) = mpsc::channel(WAITING);
         let ear = wire.try_clone()?;
         ear.be_patient(true)?;
@@ -95,21 +93,10 @@ impl Link {
 
     /// Waits for a hook that runs for a connection which has moved, and reports how it ended.
     pub(crate) async fn report(&self, socket: Socket, work: Work) {
-        let ended = match work {
-            Work::Hook(_, answer) => HookEnd::Hook(match answer.await {
-                Ok(Ok(Ok(()))) => Ok(()),
-                Ok(Ok(Err(failure))) => Err(failure.to_string()),
-                Ok(Err(failure)) => Err(failure.to_string()),
-                Err(_) => return,
-            }),
-            Work::Command(command, _, answer) => {
-                let result = match answer.await {
-                    Ok(Ok(result)) => Ok(Answered::new(socket.id(), command, result)),
-                    Ok(Err(failure)) => Err(failure.to_string()),
-                    Err(_) => return,
-                };
-                HookEnd::Command { result, identity: socket.identity().clone(), opened: socket.has_opened() }
-            }
+        // Their errors are the application's, which may panic when it is asked what they say.
+        let ended = AssertUnwindSafe(ended(&socket, work)).catch_unwind().await;
+        let Ok(Some(ended)) = ended else {
+            return log::error!("how a hook of connection {} has ended cannot be said", socket.id());
         };
         // Without the new process nobody waits for it.
         let _ = self.send(ToNew::HookEnded { connection: socket.id(), ended }, None).await;
@@ -159,7 +146,7 @@ impl Link {
                 }
                 Ok(Some((other, _))) => log::error!("the new process said something out of turn: {other:?}"),
                 Ok(None) => {}
-                Err(error) => log::error!("the line to the new process failed: {error}"),
+                Err(error) => log::error!("the line to the new process failed: {}", explain(&error)),
             }
             break;
         }
@@ -169,11 +156,12 @@ impl Link {
     }
 }
 
+/// What cannot be said ends the line: whoever waits for an answer learns that there will be none.
 fn speak(mut wire: Wire, mut waiting: mpsc::Receiver<Outgoing>) {
     while let Some(Outgoing { message, descriptor, sent }) = waiting.blocking_recv() {
         let descriptors: Vec<_> = descriptor.iter().map(|descriptor| descriptor.as_fd()).collect();
         if let Err(error) = wire.send(&message, &descriptors) {
-            log::debug!("nothing more can be said to the new process: {error}");
+            log::warn!("nothing more can be said to the new process: {}", explain(&error));
             wire.hang_up();
             return;
         }
@@ -181,4 +169,21 @@ fn speak(mut wire: Wire, mut waiting: mpsc::Receiver<Outgoing>) {
             let _ = sent.send(());
         }
     }
+}
+
+/// How a hook has ended; nothing if it has been given up.
+async fn ended(socket: &Socket, work: Work) -> Option<HookEnd> {
+    Some(match work {
+        Work::Hook(_, answer) => HookEnd::Hook(match answer.await.ok()? {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(failure)) => Err(failure.to_string()),
+            Err(failure) => Err(failure.to_string()),
+        }),
+        Work::Command(command, _, answer) => {
+            let result = answer.await.ok()?;
+            let result = result.map(|result| Answered::new(socket.id(), command, result));
+            let result = result.map_err(|failure| failure.to_string());
+            HookEnd::Command { result, identity: socket.identity().clone(), opened: socket.has_opened() }
+        }
+    })
 }

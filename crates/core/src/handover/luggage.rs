@@ -34,6 +34,7 @@ impl Luggage {
         self.0.insert(name.to_owned(), (export, import));
     }
 
+    /// Calls the application's code: it may block.
     pub(super) fn pack(&self) -> Vec<(String, Bytes)> {
         let pack = |(name, (export, _)): (&String, &(Export, Import))| {
             let packed = settle(name, export)?;
@@ -42,12 +43,10 @@ impl Luggage {
         self.0.iter().filter_map(pack).collect()
     }
 
-    pub(super) fn unpack(&self, packed: &[(String, Bytes)]) {
-        for (name, bytes) in packed {
-            match self.0.get(name) {
-                Some((_, import)) => drop(settle(name, || import(bytes))),
-                None => log::info!("`{name}` of the process before is not known here, and is left behind"),
-            }
+    pub(super) fn unpack(&self, name: &str, bytes: &[u8]) {
+        match self.0.get(name) {
+            Some((_, import)) => drop(settle(name, || import(bytes))),
+            None => log::info!("`{name}` of the process before is not known here, and is left behind"),
         }
     }
 }

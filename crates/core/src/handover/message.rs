@@ -60,8 +60,8 @@ pub(super) enum ToNew {
         fresh: Epoch,
     },
     Streams(Vec<StreamState>),
-    /// What the application carries over, by name.
-    Luggage(Vec<(String, Bytes)>),
+    /// Something that the application carries over, by its name.
+    Luggage(String, Bytes),
     /// Connections, each with a descriptor; each on its own, so that one that is not understood costs no other.
     Connections(Vec<Bytes>),
     /// That was everything.

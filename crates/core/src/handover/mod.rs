@@ -27,6 +27,15 @@ mod taking;
 mod tests;
 mod wire;
 
+pub(crate) use self::{
+    error::explain,
+    giving::{Given, GivingFailed, give, give_streams},
+    link::Link,
+    luggage::Luggage,
+    message::Question,
+    successors::{Conversation, Greeted, Intent, turn_away},
+    taking::{Taken, take},
+};
 pub use self::{
     error::{HandoverError, Refusal},
     fail_point::{FAIL_POINTS, FailPoint, Side},
@@ -34,14 +43,10 @@ pub use self::{
     rendezvous::{Rendezvous, RendezvousError, RendezvousGuard},
     successors::{SuccessorSender, Successors},
 };
-pub(crate) use self::{
-    giving::{Given, GivingFailed, give, give_streams},
-    link::Link,
-    luggage::Luggage,
-    message::Question,
-    successors::{Conversation, Greeted, Intent},
-    taking::{Taken, take},
-};
+
+/// Whether the kernel makes COMMIT a decision: on other systems a write may succeed whose reader has stopped reading before.
+/// There only listening sockets are handed over.
+const KERNEL_DECIDES: bool = cfg!(target_os = "linux");
 
 /// The version of everything that crosses from one process to the next. Between processes of different versions only what
 /// channels keep crosses, if that has the same version, and the listening sockets; connections are closed and come back. A

@@ -7,7 +7,7 @@ mod system {
     use rustix::{
         event::{PollFd, PollFlags, Timespec, poll},
         net::sockopt::socket_peercred,
-        process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+        process::{Pid, PidfdFlags, Signal, getpid, pidfd_open, pidfd_send_signal},
     };
 
     use crate::handover::wire::Wire;
@@ -16,15 +16,16 @@ mod system {
     const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 
     /// A handle that means this process and no later one of the same number.
+    #[derive(Debug)]
     pub(crate) struct Peer(Option<OwnedFd>);
 
     impl Peer {
-        /// The process at the other end, if it is the one that it says. A line that somebody else has made, as the
+        /// The process at the other end, which has just spoken, if it is the one that it says. A line that somebody else has made, as the
         /// development server does, does not tell.
         pub(crate) fn of(wire: &Wire, process: u32) -> Self {
             let peer = socket_peercred(wire.stream()).ok().map(|peer| peer.pid);
             let said = i32::try_from(process).ok().and_then(Pid::from_raw);
-            let known = peer.filter(|peer| Some(*peer) == said);
+            let known = peer.filter(|peer| Some(*peer) == said && *peer != getpid());
             Self(known.and_then(|process| pidfd_open(process, PidfdFlags::empty()).ok()))
         }
 
@@ -34,7 +35,8 @@ mod system {
             // It may have ended by itself.
             let _ = pidfd_send_signal(process, Signal::KILL);
             let mut ended = [PollFd::new(process, PollFlags::IN)];
-            poll(&mut ended, Some(&PATIENCE)).is_ok_and(|ended| ended > 0)
+            let waited = rustix::io::retry_on_intr(|| poll(&mut ended, Some(&PATIENCE)));
+            waited.is_ok_and(|ended| ended > 0)
         }
     }
 
@@ -58,6 +60,7 @@ mod system {
     use crate::handover::wire::Wire;
 
     /// Here it cannot.
+    #[derive(Debug)]
     pub(crate) struct Peer;
 
     impl Peer {

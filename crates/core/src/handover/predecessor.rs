@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    HandoverError, STATE_VERSION, fail_point,
+    Conversation, HandoverError, KERNEL_DECIDES, STATE_VERSION, fail_point,
     message::{Hello, ToNew, ToOld, Welcome},
     wire::Wire,
 };
@@ -58,7 +58,12 @@ impl Predecessor {
 
     /// Whether what its channels keep can move here. If not, this process begins with an empty hub.
     pub(crate) fn moves_streams(&self) -> bool {
-        self.welcome.streams == STREAMS_VERSION
+        KERNEL_DECIDES && self.welcome.streams == STREAMS_VERSION
+    }
+
+    /// The same line, to hang up on it from elsewhere.
+    pub(crate) fn conversation(&self) -> Option<Conversation> {
+        self.wire.stream().try_clone().ok().map(Conversation::with)
     }
 
     /// Its process id.

@@ -8,11 +8,15 @@ use std::{
     },
 };
 
+use rustix::net::{RecvFlags, recv};
 use tokio::sync::mpsc;
 
 use super::{
-    HandoverError, Refusal, STATE_VERSION, fail_point,
+    HandoverError, KERNEL_DECIDES, Refusal, STATE_VERSION,
+    error::explain,
+    fail_point,
     message::{Hello, ToNew, ToOld, Welcome},
+    peer::Peer,
     wire::Wire,
 };
 use crate::{Hub, blocking::start_thread, hub::STREAMS_VERSION};
@@ -62,6 +66,9 @@ impl SuccessorSender {
 /// A process that is ready.
 pub(crate) struct Greeted {
     pub(super) wire: Wire,
+    pub(super) peer: Peer,
+    /// That of its conversation.
+    pub(crate) number: u64,
     pub(crate) intent: Intent,
     /// Its process id, as it says.
     pub(crate) process: u32,
@@ -78,8 +85,10 @@ pub(crate) enum Intent {
     Replace,
 }
 
-/// A conversation with a process that is not ready yet. Dropped, it hangs up.
+/// A conversation that has not led to anything yet. Dropped, it hangs up.
 pub(crate) struct Conversation {
+    /// Which of a server's with its successors it is.
+    pub(crate) number: u64,
     line: Option<UnixStream>,
 }
 
@@ -91,6 +100,10 @@ impl Drop for Conversation {
 }
 
 impl Conversation {
+    pub(super) fn with(line: UnixStream) -> Self {
+        Self { number: 0, line: Some(line) }
+    }
+
     /// The process got what it wanted, or is about to: the line stays.
     pub(crate) fn go_on(mut self) {
         self.line = None;
@@ -101,34 +114,60 @@ impl Greeted {
     /// Begins a conversation in a thread of its own. Whoever is ready in the end goes to `ready`; who is not has been told
     /// why, or is gone.
     pub(crate) fn greet(
+        number: u64,
         line: UnixStream,
         listeners: Vec<TcpListener>,
         hub: Hub,
         ready: mpsc::Sender<Self>,
     ) -> Result<Conversation, HandoverError> {
-        let conversation = Conversation { line: Some(line.try_clone()?) };
+        let conversation = Conversation { number, line: Some(line.try_clone()?) };
         let mut wire = Wire::new(line)?;
         let talk = move || match converse(&mut wire, &listeners, &hub) {
             // The server may be ending.
-            Ok((intent, process)) => drop(ready.blocking_send(Self { wire, intent, process })),
+            Ok((peer, intent, process)) => {
+                let _ = ready.blocking_send(Self { wire, peer, number, intent, process });
+            }
             Err(error) => {
-                log::warn!("a process that wanted to take over does not: {error}");
+                log::warn!("a process that wanted to take over does not: {}", explain(&error));
                 wire.hang_up();
             }
         };
         start_thread("successor", talk)?;
         Ok(conversation)
     }
+
+    /// Whether it is still there, as far as it has not hung up.
+    pub(crate) fn is_there(&self) -> bool {
+        let peek = RecvFlags::PEEK | RecvFlags::DONTWAIT;
+        // Nothing is its turn to say, so there is either nothing, or the end.
+        !matches!(recv(self.wire.stream(), &mut [0], peek), Ok((_, 0)))
+    }
+}
+
+/// Says to a process that wants to take over that nothing is handed over any more. Blocks for at most some seconds.
+pub(crate) fn turn_away(line: UnixStream) {
+    let turned = Wire::new(line).and_then(|mut wire| {
+        wire.expect::<ToOld>()?;
+        wire.send(&ToNew::Refused(Refusal::Busy), &[])
+    });
+    // It may be gone already.
+    drop(turned);
 }
 
 /// What the process wants, when it is ready, and its process id.
-fn converse(wire: &mut Wire, listeners: &[TcpListener], hub: &Hub) -> Result<(Intent, u32), HandoverError> {
+fn converse(
+    wire: &mut Wire,
+    listeners: &[TcpListener],
+    hub: &Hub,
+) -> Result<(Peer, Intent, u32), HandoverError> {
     let hello = match wire.expect()? {
         (ToOld::Hello(hello), _) => hello,
         (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
     };
     let Hello { version, streams, process, descriptors } = hello;
-    let moves = version == STATE_VERSION && streams == STREAMS_VERSION;
+    // It has just spoken, so nobody else has its number.
+    let peer = Peer::of(wire, process);
+    let moves = KERNEL_DECIDES && version == STATE_VERSION && streams == STREAMS_VERSION;
     if moves {
         check_descriptors(wire, hub, descriptors)?;
     }
@@ -145,12 +184,12 @@ fn converse(wire: &mut Wire, listeners: &[TcpListener], hub: &Hub) -> Result<(In
             check_descriptors(wire, hub, descriptors)?;
             Intent::TakeOver
         }
-        (ToOld::Ready { .. }, _) if streams == STREAMS_VERSION => Intent::TakeStreams,
+        (ToOld::Ready { .. }, _) if KERNEL_DECIDES && streams == STREAMS_VERSION => Intent::TakeStreams,
         (ToOld::Replace, _) => Intent::Replace,
         (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
     };
     wire.be_patient(false)?;
-    Ok((intent, process))
+    Ok((peer, intent, process))
 }
 
 /// Too few descriptors are a refusal while that costs nothing.

@@ -3,7 +3,10 @@
 use std::{net::TcpStream, os::fd::OwnedFd};
 
 use bytes::Bytes;
-use tokio::{runtime, sync::mpsc};
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot},
+};
 
 use super::{
     HandoverError, Luggage, Predecessor,
@@ -21,6 +24,8 @@ use crate::{
 /// A hub that has been taken over.
 pub(crate) struct Taken {
     pub(crate) sockets: usize,
+    /// Fails when the old process has nothing more to ask.
+    pub(crate) ended: oneshot::Receiver<()>,
     to_old: mpsc::Sender<ToOld>,
 }
 
@@ -59,8 +64,8 @@ pub(crate) fn take(
     if let Some(build) = other_build {
         hub.announce_build(&build);
     }
-    let to_old = Errands::start(wire, hub.clone(), runtime.clone(), hooks)?;
-    Ok(Taken { sockets, to_old })
+    let (to_old, ended) = Errands::start(wire, hub.clone(), runtime.clone(), hooks)?;
+    Ok(Taken { sockets, ended, to_old })
 }
 
 /// Takes everything in, and returns how many sockets that were.
@@ -70,20 +75,16 @@ fn receive(
     luggage: &Luggage,
     hooks: &mut RunningHooks,
 ) -> Result<usize, HandoverError> {
-    let (mut fresh, mut arrived) = (None, 0);
+    let mut arrived = 0;
     loop {
         match wire.expect()? {
             (ToNew::Refused(refusal), _) => return Err(refusal.into()),
-            (ToNew::Hub { fresh: epoch }, _) => {
-                fresh = Some(epoch);
-                hub.go_on_with(epoch, Vec::new());
+            (ToNew::Hub { fresh }, _) => {
+                hub.begin_with(fresh);
                 fail_point::reach("state-received", wire)?;
             }
-            (ToNew::Streams(streams), _) => {
-                let fresh = fresh.ok_or_else(|| HandoverError::OutOfTurn("streams".to_owned()))?;
-                hub.go_on_with(fresh, streams);
-            }
-            (ToNew::Luggage(packed), _) => luggage.unpack(&packed),
+            (ToNew::Streams(streams), _) => hub.go_on_with(streams),
+            (ToNew::Luggage(name, packed), _) => luggage.unpack(&name, &packed),
             (ToNew::Connections(states), descriptors) => {
                 let count = descriptors.len();
                 if states.len() != count {

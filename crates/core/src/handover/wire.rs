@@ -49,7 +49,7 @@ impl Wire {
         message: &M,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), HandoverError> {
-        Ok(self.0.send(descriptors, |body| write(body, message))?)
+        self.0.send(descriptors, |body| write(body, message)).map_err(understood)
     }
 
     /// Something that is no message.
@@ -65,12 +65,7 @@ impl Wire {
     pub(super) fn receive<M: DeserializeOwned>(
         &mut self,
     ) -> Result<Option<(M, Vec<OwnedFd>)>, HandoverError> {
-        let received = match self.0.receive() {
-            Ok(received) => received,
-            Err(LineError::Io(error)) if is_timeout(&error) => return Err(HandoverError::Silent(PATIENCE)),
-            Err(error) => return Err(error.into()),
-        };
-        let Some((body, descriptors)) = received else { return Ok(None) };
+        let Some((body, descriptors)) = self.0.receive().map_err(understood)? else { return Ok(None) };
         Ok(Some((read(&body)?, descriptors)))
     }
 
@@ -101,6 +96,13 @@ pub(super) fn write<T: Serialize + ?Sized>(bytes: &mut Vec<u8>, value: &T) -> Re
 /// Reads a value.
 pub(super) fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, LineError> {
     rmp_serde::from_slice(bytes).map_err(|error| LineError::Message(error.to_string()))
+}
+
+fn understood(error: LineError) -> HandoverError {
+    match error {
+        LineError::Io(error) if is_timeout(&error) => HandoverError::Silent(PATIENCE),
+        error => error.into(),
+    }
 }
 
 fn is_timeout(error: &io::Error) -> bool {

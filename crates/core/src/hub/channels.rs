@@ -167,19 +167,26 @@ impl Channels {
         })
     }
 
-    /// Goes on with streams of another process, whose new streams had the epoch `fresh`. What the namespaces here do not
-    /// keep is left out.
-    pub(crate) fn go_on_with(&self, fresh: Epoch, streams: Vec<StreamState>) {
+    /// New streams have the epoch that those of another process would have had.
+    pub(crate) fn begin_with(&self, fresh: Epoch) {
         self.fresh.set(fresh);
+    }
+
+    /// Goes on with streams of another process. What the namespaces here do not keep is left out.
+    pub(crate) fn go_on_with(&self, streams: Vec<StreamState>) {
         let now = Instant::now();
         for state in streams {
             let channel = state.channel.clone();
             let options = self.namespaces.options(&channel);
+            let mut stream = Stream::from_state(state, now);
             if !options.keeps_history() {
+                // Made again, in a process that keeps it, it must be another one.
+                if stream.is_published() {
+                    self.fresh.change();
+                }
                 continue;
             }
             let mut stripe = self.lock(&channel);
-            let mut stream = Stream::from_state(state, now);
             stream.trim(options, now);
             self.entry(&mut stripe, &channel).stream = Some(Box::new(stream));
         }
@@ -401,5 +408,32 @@ mod tests {
         assert_eq!(channels.len(), 1);
         (0..STRIPES).for_each(|turn| channels.sweep(turn));
         assert_eq!(channels.len(), 0);
+    }
+
+    #[test]
+    fn a_stream_that_is_not_kept_here_does_not_come_back_with_its_old_epoch() {
+        let now = Instant::now();
+        let kept = Namespace { history_size: 3, recovery: Recovery::On, ..Namespace::default() };
+        let (old, lobby) = channels(1, kept.clone());
+        let publish = |channels: &Channels| {
+            let mut stripe = channels.lock(&lobby);
+            let entry = channels.entry(&mut stripe, &lobby);
+            let stream = channels.stream_or_new(entry, &kept, now);
+            let mut publication = Publication { offset: 0, data: Json::null(), info: None };
+            stream.append(&mut publication, &kept, now);
+            stream.position()
+        };
+        let position = publish(&old);
+        let (forgetful, _) = channels(1, Namespace::default());
+        forgetful.begin_with(old.fresh_epoch());
+        forgetful.go_on_with(old.states().flatten().collect());
+        let (back, _) = channels(1, kept.clone());
+        back.begin_with(forgetful.fresh_epoch());
+        back.go_on_with(forgetful.states().flatten().collect());
+        assert_ne!(publish(&back), position);
+        let (same, _) = channels(1, kept.clone());
+        same.begin_with(old.fresh_epoch());
+        same.go_on_with(old.states().flatten().collect());
+        assert_eq!(publish(&same).epoch, position.epoch);
     }
 }

@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 
 use super::{Hub, StreamState};
 use crate::{
-    ConnectionId, Epoch, Identity, Socket, Stop,
+    ConnectionId, Ended, Epoch, Identity, Socket, Stop,
     handover::Link,
     hub::Place,
     shard::{Incoming, Letter, Moving, Newcomer, NewcomerState, Outgoing, What},
@@ -65,6 +65,14 @@ impl Hub {
         self.ask_shards(Letter::Sync).await;
     }
 
+    /// A connection is gone in a way that no task of its own has seen.
+    pub(crate) fn lost(&self, socket: &Socket) {
+        if let Some(runner) = self.runner().filter(|_| socket.has_opened()) {
+            // It goes on by itself.
+            let _ = runner.on_disconnect(socket, Ended::Lost);
+        }
+    }
+
     /// The hub is this process's from now on, and all connections go on.
     pub(crate) fn resume(&self) {
         self.shared.ownership.keep();
@@ -95,9 +103,14 @@ impl Hub {
         self.shared.channels.fresh_epoch()
     }
 
+    /// New streams have the epoch that those of another process would have had.
+    pub(crate) fn begin_with(&self, fresh: Epoch) {
+        self.shared.channels.begin_with(fresh);
+    }
+
     /// Goes on with what another process has kept.
-    pub(crate) fn go_on_with(&self, fresh: Epoch, streams: Vec<StreamState>) {
-        self.shared.channels.go_on_with(fresh, streams);
+    pub(crate) fn go_on_with(&self, streams: Vec<StreamState>) {
+        self.shared.channels.go_on_with(streams);
     }
 
     /// Gives all streams a new life: another process may have gone on with the old one, and is gone.
@@ -151,7 +164,8 @@ impl Hub {
         let age = saved.elapsed().unwrap_or_default();
         streams.iter_mut().for_each(|stream| stream.age(age));
         log::info!("{} channels go on from {}", streams.len(), path.display());
-        self.go_on_with(fresh, streams);
+        self.begin_with(fresh);
+        self.go_on_with(streams);
         Ok(())
     }
 

@@ -66,6 +66,7 @@ impl Ownership {
 
     /// The hub is this process's.
     pub(crate) fn keep(&self) {
+        *self.link() = None;
         self.set(Phase::Ours);
     }
 

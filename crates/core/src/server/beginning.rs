@@ -2,13 +2,13 @@
 
 use std::{path::Path, sync::Arc};
 
-use tokio::runtime;
+use tokio::{runtime, sync::oneshot};
 
 use super::ServeError;
 use crate::{
     Hub,
     blocking::in_thread,
-    handover::{HandoverError, Luggage, Predecessor, Taken, take},
+    handover::{HandoverError, Luggage, Predecessor, Taken, explain, take},
     state_file,
 };
 
@@ -63,15 +63,23 @@ impl Beginning {
         }
     }
 
-    /// This process accepts connections.
-    pub(super) async fn say_started(self) {
+    pub(super) fn is_taken_over(&self) -> bool {
+        matches!(self, Self::TakenOver(_))
+    }
+
+    /// This process accepts connections. Returns what fails when the one before has nothing more to ask.
+    pub(super) async fn say_started(self) -> Option<oneshot::Receiver<()>> {
         match self {
-            Self::Fresh => {}
-            Self::TakenOver(taken) => taken.say_started().await,
+            Self::Fresh => None,
+            Self::TakenOver(taken) => {
+                taken.say_started().await;
+                Some(taken.ended)
+            }
             Self::Replacing(predecessor) => {
                 if let Err(error) = predecessor.replace() {
-                    log::warn!("the process before is gone already: {error}");
+                    log::warn!("the process before is gone already: {}", explain(&error));
                 }
+                None
             }
         }
     }

@@ -3,14 +3,17 @@
 use std::{io, net::TcpListener, rc::Rc, time::Duration};
 
 use actix_http::{Extensions, HttpService, Request, Response, body::BoxBody};
-use actix_server::ServerBuilder;
+use actix_server::{ServerBuilder, ServerHandle};
 use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service,
     map_config,
 };
 use actix_web::{App, Error, body::MessageBody, dev::AppConfig};
 use socket2::{SockRef, TcpKeepalive};
-use tokio::net::TcpStream;
+use tokio::{
+    net::TcpStream,
+    task::{JoinError, JoinHandle},
+};
 
 use super::{AppEntry, gate::Gate, panics, upgrade};
 use crate::{Hub, Settings};
@@ -24,6 +27,31 @@ const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
 
 /// actix-http acts on a clock that it reads twice a second; below a second this timeout may never fire.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Starts the server, and returns when it accepts connections.
+pub(super) async fn start(
+    server: actix_server::Server,
+) -> io::Result<(JoinHandle<io::Result<()>>, ServerHandle)> {
+    let handle = server.handle();
+    let mut serving = tokio::spawn(server);
+    tokio::select! {
+        // It is answered when all workers and the thread that accepts have begun; a server that could not is gone by then.
+        () = handle.resume() => {}
+        ended = &mut serving => return Err(ended_early(ended)),
+    }
+    if serving.is_finished() {
+        return Err(ended_early(serving.await));
+    }
+    Ok((serving, handle))
+}
+
+fn ended_early(ended: Result<io::Result<()>, JoinError>) -> io::Error {
+    match ended {
+        Ok(Ok(())) => io::Error::other("the HTTP server has ended before it began"),
+        Ok(Err(error)) => error,
+        Err(error) => io::Error::other(error),
+    }
+}
 
 /// Serves the App on all of these sockets.
 pub(super) fn listen<T, B>(

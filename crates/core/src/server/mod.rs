@@ -50,7 +50,7 @@ pub use self::{
 };
 use crate::{
     Hooks, Hub, HubStartError, Settings,
-    handover::{HandoverError, Luggage, Predecessor, Successors},
+    handover::{Conversation, HandoverError, Luggage, Predecessor, Successors},
     hub::Unstarted,
     state_file::StateFileError,
 };
@@ -193,7 +193,7 @@ impl Server {
         self
     }
 
-    /// Calls a function when the server accepts connections.
+    /// Calls a function when the server accepts connections, and nothing can keep it from serving any more.
     pub fn on_ready(mut self, ready: impl FnOnce() + Send + 'static) -> Self {
         self.ready = Box::new(ready);
         self
@@ -237,7 +237,7 @@ impl Server {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.background.add(Box::new(move || Box::pin(task())));
+        self.background.add(move || Box::pin(task()));
         self
     }
 
@@ -284,7 +284,8 @@ impl Server {
     /// Serves until it is told to stop, and then drains (see [`Stop`]), or until another process has taken over.
     ///
     /// `app` is called twice for every worker thread: upgrade requests have an instance of the application of their
-    /// own, made of the same routes and middleware. The hub is added to it, so that handlers can extract it.
+    /// own, made of the same routes and middleware. In a process that takes over it is called once more before that, to see
+    /// whether it can be. The hub is added to it, so that handlers can extract it.
     ///
     /// The tokio runtime it is called in is the application runtime (see [`Hooks`]).
     ///
@@ -305,7 +306,7 @@ impl Server {
         announce(&settings);
         hub.run(unstarted, hooks)?;
         // Before anybody can connect: a signal that nobody listens for would end the process on the spot.
-        let stop = begin_to_wait(stop).await;
+        let mut stop = begin_to_wait(stop).await;
         let gate = Gate::new(settings.hosts.clone());
         let builder = actix_server::Server::build()
             .workers(settings.workers.clamp(1, Settings::MAX_WORKERS))
@@ -313,18 +314,44 @@ impl Server {
             .disable_signals();
         let succession = Succession::new(successors, &listeners, hub.clone())?;
         let builder = http::listen(builder, listeners, &settings, &hub, &gate, app.clone())?;
+        let line = predecessor.as_ref().and_then(Predecessor::conversation);
         let rehearse = || rehearsal::rehearse(app, &hub, &gate);
-        let beginning = Beginning::new(predecessor, state_file.as_deref(), &hub, &luggage, rehearse).await;
-        let beginning = beginning.inspect_err(|_| hub.end_shards())?;
-        let server = builder.run();
-        let handle = server.handle();
-        let running = Running { handle, hub, gate, settings, background, luggage, state_file };
+        let beginning = Beginning::new(predecessor, state_file.as_deref(), &hub, &luggage, rehearse);
+        let beginning = unless_stopped(beginning, &mut stop, line).await;
+        let Some(beginning) = beginning.inspect_err(|_| hub.end_shards())? else {
+            log::info!("told to stop before the server has begun");
+            hub.end_shards();
+            return Ok(());
+        };
+        let (serving, handle) = http::start(builder.run()).await?;
         // First the old process: until it knows, it may start over, and must still be the one that the next one finds.
-        beginning.say_started().await;
+        let before = beginning.say_started().await;
         ready();
-        running.serve(server, stop, succession).await?;
+        let running = Running { handle, hub, gate, settings, background, luggage, state_file, before };
+        running.serve(serving, stop, succession).await?;
         Ok(())
     }
+}
+
+/// Waits for the beginning; nothing if there was a stop before. A handover that is under way is broken off, unless it is
+/// decided already: then this process is the one to stop, as soon as it serves.
+async fn unless_stopped(
+    beginning: impl Future<Output = Result<Beginning, ServeError>>,
+    stop: &mut Stopping,
+    line: Option<Conversation>,
+) -> Result<Option<Beginning>, ServeError> {
+    let mut beginning = std::pin::pin!(beginning);
+    let stopped = tokio::select! {
+        biased;
+        beginning = &mut beginning => {
+            line.into_iter().for_each(Conversation::go_on);
+            return beginning.map(Some);
+        }
+        stopped = &mut *stop => stopped,
+    };
+    drop(line);
+    *stop = Box::pin(ready(stopped));
+    Ok(beginning.await.ok().filter(Beginning::is_taken_over))
 }
 
 /// Polls a future once, so that it listens for what it waits for from now on.

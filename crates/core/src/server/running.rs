@@ -5,7 +5,8 @@ use std::{future::Future, io, path::PathBuf, pin::Pin, sync::Arc, time::Duration
 use actix_server::ServerHandle;
 use tokio::{
     runtime,
-    task::JoinSet,
+    sync::oneshot,
+    task::{JoinHandle, JoinSet},
     time::{sleep, timeout},
 };
 
@@ -13,7 +14,7 @@ use super::{background::Background, gate::Gate, stop::Stop, succession::Successi
 use crate::{
     Hub, Settings,
     blocking::in_thread,
-    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, give, give_streams},
+    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, explain, give, give_streams},
 };
 
 /// How long the process that has taken over may take until it accepts connections.
@@ -31,6 +32,8 @@ pub(super) struct Running {
     pub(super) background: Background,
     pub(super) luggage: Arc<Luggage>,
     pub(super) state_file: Option<PathBuf>,
+    /// Fails when the process before this one has nothing more to ask.
+    pub(super) before: Option<oneshot::Receiver<()>>,
 }
 
 /// How an attempt to hand over has ended.
@@ -47,11 +50,10 @@ impl Running {
     /// Serves until `stop` resolves, or another process has taken over, and the server has let go of everything.
     pub(super) async fn serve(
         mut self,
-        server: actix_server::Server,
+        mut serving: JoinHandle<io::Result<()>>,
         mut stop: Stopping,
         mut succession: Succession,
     ) -> io::Result<()> {
-        let mut serving = tokio::spawn(server);
         self.background.start();
         loop {
             let ending = tokio::select! {
@@ -60,13 +62,14 @@ impl Running {
                 ended = &mut serving => return result(ended),
                 greeted = succession.next() => match greeted.intent {
                     Intent::Replace => Ending::Stop(Stop::Restart),
-                    Intent::TakeOver | Intent::TakeStreams => self.hand_over(greeted).await,
+                    Intent::TakeOver | Intent::TakeStreams => self.hand_over(greeted, &mut succession).await,
                 },
             };
             match ending {
                 Ending::Over => break,
                 Ending::Kept => {}
                 Ending::Stop(stop) => {
+                    succession.end();
                     self.drain(stop).await;
                     break;
                 }
@@ -76,11 +79,11 @@ impl Running {
     }
 
     /// Hands everything over to another process. Whatever goes wrong before it has everything leaves this one as it was.
-    async fn hand_over(&mut self, greeted: Greeted) -> Ending {
+    async fn hand_over(&mut self, greeted: Greeted, succession: &mut Succession) -> Ending {
         let process = greeted.process;
         log::info!("process {process} takes over");
         if let Err(error) = self.background.stop().await {
-            log::error!("process {process} cannot take over, and this one goes on: {error}");
+            log::error!("process {process} cannot take over, and this one goes on: {}", explain(&error));
             self.background.start();
             return Ending::Kept;
         }
@@ -93,16 +96,19 @@ impl Running {
                 Ending::Stop(Stop::Restart)
             }
             Ok(Some(given)) => {
-                let (sockets, took) = (given.sockets, given.took);
+                let (sockets, took) = (given.moved.len(), given.took);
                 log::info!("{sockets} sockets have moved to process {process} in {took:.1?}");
-                self.follow(given, process).await
+                self.follow(given, process, succession).await
             }
             Err(GivingFailed::Kept(error)) => {
-                log::error!("process {process} could not take over, and this one goes on: {error}");
+                log::error!(
+                    "process {process} could not take over, and this one goes on: {}",
+                    explain(&error)
+                );
                 Ending::Kept
             }
             Err(GivingFailed::Lost(error)) => {
-                log::error!("process {process} has taken over and cannot be spoken to: {error}");
+                log::error!("process {process} has taken over and cannot be spoken to: {}", explain(&error));
                 self.hub.lose();
                 Ending::Stop(Stop::Restart)
             }
@@ -121,7 +127,7 @@ impl Running {
         let runtime = runtime::Handle::current();
         let everything = greeted.intent == Intent::TakeOver;
         let give = move || match everything {
-            true => give(greeted, &hub, &luggage, &runtime).map(Some),
+            true => give(greeted, &hub, luggage, &runtime).map(Some),
             false => give_streams(greeted, &hub, &runtime).map(|()| None),
         };
         match in_thread("handover", give).await {
@@ -134,8 +140,16 @@ impl Running {
 
     /// The hub is another process's. What still runs here is finished, unless that one is gone before it accepts
     /// connections: then everybody can come back to this one.
-    async fn follow(&self, given: Given, process: u32) -> Ending {
-        let Given { link, started, works, .. } = given;
+    async fn follow(&mut self, given: Given, process: u32, succession: &mut Succession) -> Ending {
+        let Given { link, started, moved, .. } = given;
+        let (mut reports, mut sockets) = (JoinSet::new(), Vec::with_capacity(moved.len()));
+        for (socket, work) in moved {
+            if let Some(work) = work {
+                let (link, socket) = (link.clone(), socket.clone());
+                reports.spawn(async move { link.report(socket, work).await });
+            }
+            sockets.push(socket);
+        }
         match timeout(START_PATIENCE, started).await {
             Ok(Ok(())) => {}
             // It must not come back to life beside this one.
@@ -148,15 +162,12 @@ impl Running {
                 log::error!("process {process} has taken over and {how}; this one starts over");
                 self.hub.start_over();
                 self.hub.resume();
+                sockets.iter().for_each(|socket| self.hub.lost(socket));
                 return Ending::Kept;
             }
         }
+        succession.end();
         self.gate.leave();
-        let mut reports = JoinSet::new();
-        for (socket, work) in works {
-            let link = link.clone();
-            reports.spawn(async move { link.report(socket, work).await });
-        }
         let deadline = self.settings.drain_deadline;
         let hooks = async {
             if timeout(deadline, async { while reports.join_next().await.is_some() {} }).await.is_err() {
@@ -164,8 +175,15 @@ impl Running {
             }
         };
         tokio::join!(self.finish_requests(), hooks);
-        // Sockets that came in late are on their way.
-        let _ = timeout(deadline, self.hub.everybody_gone()).await;
+        // Sockets that came in late are on their way, and the process before this one may still have something to ask of
+        // the hub, which goes on from here.
+        let rest = async {
+            self.hub.everybody_gone().await;
+            if let Some(before) = self.before.take() {
+                let _ = before.await;
+            }
+        };
+        let _ = timeout(deadline, rest).await;
         link.finish().await;
         self.hub.end_shards();
         Ending::Over

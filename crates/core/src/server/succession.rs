@@ -1,12 +1,13 @@
 //! The processes that want to take over from this server: they are greeted one at a time, and the latest counts.
 
-use std::{io, net::TcpListener};
+use std::{io, net::TcpListener, os::unix::net::UnixStream};
 
 use tokio::sync::mpsc;
 
 use crate::{
     Hub,
-    handover::{Conversation, Greeted, Successors},
+    blocking::start_thread,
+    handover::{Conversation, Greeted, Successors, explain, turn_away},
 };
 
 /// Whoever asks to take over.
@@ -17,6 +18,8 @@ pub(super) struct Succession {
     ready: (mpsc::Sender<Greeted>, mpsc::Receiver<Greeted>),
     /// With the one that is being greeted. A later one takes its place: it may hang, and somebody wants a newer one.
     conversation: Option<Conversation>,
+    /// How many there were.
+    conversations: u64,
 }
 
 impl Succession {
@@ -26,33 +29,59 @@ impl Succession {
         hub: Hub,
     ) -> io::Result<Self> {
         let listeners = if successors.is_some() { clone_all(listeners)? } else { Vec::new() };
-        Ok(Self { successors, listeners, hub, ready: mpsc::channel(1), conversation: None })
+        let (ready, conversation) = (mpsc::channel(1), None);
+        Ok(Self { successors, listeners, hub, ready, conversation, conversations: 0 })
     }
 
     /// The next process that is ready to take over. Cancel-safe.
     pub(super) async fn next(&mut self) -> Greeted {
         loop {
-            let line = tokio::select! {
+            tokio::select! {
+                biased;
                 Some(greeted) = self.ready.1.recv() => {
-                    self.conversation.take().into_iter().for_each(Conversation::go_on);
-                    return greeted;
+                    // A later one may have come in between, or it may have lost patience.
+                    let latest = self.conversation.take_if(|latest| latest.number == greeted.number);
+                    if let Some(conversation) = latest && greeted.is_there() {
+                        conversation.go_on();
+                        return greeted;
+                    }
                 }
-                line = next_line(&mut self.successors) => line,
-            };
-            // The one before is hung up on.
-            self.conversation = None;
-            let greeting = clone_all(&self.listeners).map_err(Into::into).and_then(|listeners| {
-                Greeted::greet(line, listeners, self.hub.clone(), self.ready.0.clone())
-            });
-            match greeting {
-                Ok(conversation) => self.conversation = Some(conversation),
-                Err(error) => log::warn!("a process that wants to take over cannot be spoken to: {error}"),
+                line = next_line(&mut self.successors) => self.greet(line),
             }
         }
     }
+
+    fn greet(&mut self, line: UnixStream) {
+        // The one before is hung up on.
+        self.conversation = None;
+        self.conversations += 1;
+        let number = self.conversations;
+        let greeting = clone_all(&self.listeners).map_err(Into::into).and_then(|listeners| {
+            Greeted::greet(number, line, listeners, self.hub.clone(), self.ready.0.clone())
+        });
+        match greeting {
+            Ok(conversation) => self.conversation = Some(conversation),
+            Err(error) => {
+                log::warn!("a process that wants to take over cannot be spoken to: {}", explain(&error))
+            }
+        }
+    }
+
+    /// Nothing is handed over any more: whoever comes from now on is told so.
+    pub(super) fn end(&mut self) {
+        self.conversation = None;
+        let Some(mut successors) = self.successors.take() else { return };
+        tokio::spawn(async move {
+            while let Some(line) = successors.next().await {
+                if let Err(error) = start_thread("successor", move || turn_away(line)) {
+                    log::warn!("a process that wants to take over is hung up on: {error}");
+                }
+            }
+        });
+    }
 }
 
-async fn next_line(successors: &mut Option<Successors>) -> std::os::unix::net::UnixStream {
+async fn next_line(successors: &mut Option<Successors>) -> UnixStream {
     let Some(some) = successors else { return std::future::pending().await };
     match some.next().await {
         Some(line) => line,

@@ -123,7 +123,10 @@ impl Shard {
             moving;
         let transport = match stream.open() {
             Ok(transport) => transport,
-            Err(error) => return log::warn!("a socket that has moved here cannot be used: {error}"),
+            Err(error) => {
+                log::warn!("a socket that has moved here cannot be used: {error}");
+                return socket.hub().lost(&socket);
+            }
         };
         let (connection, subscriptions) =
             Connection::from_state(connection, socket, transport, place, &self.limits);
@@ -137,7 +140,7 @@ impl Shard {
             let channel =
                 self.channels.move_in(&subscription.channel, self.index, subscription.info.as_ref());
             subscription.channel = channel;
-            // They were within the limits where they were made, and are different.
+            // It was within the limits when it was made, and is the only one for its channel.
             let _ = roster.subscribe(&connection, subscription, usize::MAX);
         }
         drop(roster);

@@ -54,6 +54,8 @@ pub(super) struct ConnectionTask {
     deaf: bool,
     /// A hook has failed: no further message is handled, even before the letter that ends the connection is back.
     failed: bool,
+    /// The connection is no longer in the roster.
+    left: bool,
     disconnected: bool,
     /// A panic has ended it once.
     lost: bool,
@@ -106,6 +108,7 @@ impl ConnectionTask {
             begun: false,
             deaf: false,
             failed: false,
+            left: false,
             disconnected: false,
             lost: false,
         }
@@ -137,6 +140,7 @@ impl ConnectionTask {
             begun,
             deaf,
             failed,
+            left: false,
             disconnected: false,
             lost: false,
         }
@@ -155,6 +159,9 @@ impl ConnectionTask {
     fn step(&mut self, context: &mut Context<'_>) -> Step {
         if self.flush(context).is_err() {
             self.connection.give_up();
+        }
+        if self.connection.phase() == Phase::Gone {
+            self.leave();
         }
         if let Some(work) = &mut self.work {
             let Some(ended) = work.poll(context) else { return Step::Wait };
@@ -205,13 +212,19 @@ impl ConnectionTask {
         Ok(())
     }
 
-    /// The stream is over: the connection leaves the shard, and `on_disconnect` runs once.
+    /// The stream is over: the connection leaves the shard, whatever hook still runs for it.
+    fn leave(&mut self) {
+        if !mem::replace(&mut self.left, true) {
+            self.shard.forget(&self.connection);
+            self.shard.report_parked();
+        }
+    }
+
+    /// The connection has left, and no hook runs any more: `on_disconnect` runs once.
     fn end(&mut self) -> Step {
         if mem::replace(&mut self.disconnected, true) {
             return Step::End;
         }
-        self.shard.forget(&self.connection);
-        self.shard.report_parked();
         if self.connection.socket.has_opened() {
             let progress = self.shard.runner.on_disconnect(&self.connection.socket, self.connection.ended());
             self.follow(HookName::Disconnect, progress);
@@ -412,7 +425,7 @@ impl Future for Driver {
             task.work = None;
             task.connection.give_up();
             if mem::replace(&mut task.lost, true) {
-                task.shard.forget(&task.connection);
+                task.leave();
                 return Poll::Ready(());
             }
             // It has yet to leave the shard, and its last hook to run.

@@ -337,37 +337,47 @@ fn who_publishes_all_the_time_loses_nothing_and_gets_no_offset_twice() {
     serve(Plan::new().everything(), async |first| {
         let mut client = Client::connected(first).await;
         client.subscribe("lobby").await;
+        let hub = Arc::new(Mutex::new(first.hub.clone()));
         let published = Arc::new(Mutex::new(Vec::new()));
-        let publish = |hub: Hub, from: u64| {
-            let published = Arc::clone(&published);
+        let publisher = {
+            let (hub, published) = (Arc::clone(&hub), Arc::clone(&published));
             tokio::spawn(async move {
-                for number in from.. {
-                    let Ok(position) = hub.publish("lobby", &number).await else { return number };
-                    published.lock().unwrap().push((position.unwrap().offset, number));
+                for number in 0_u64.. {
+                    let hub = hub.lock().unwrap().clone();
+                    // A process that has ended takes nothing any more; the next one is about to be known.
+                    if let Ok(position) = hub.publish("lobby", &number).await {
+                        published.lock().unwrap().push((position.unwrap().offset, number));
+                    }
                     tokio::task::yield_now().await;
                 }
-                0
             })
         };
-        // The hub's handle is that of the first process, through all handovers.
-        let publisher = publish(first.hub.clone(), 0);
+        let mut heard = Vec::new();
+        let hear = async |client: &mut Client, heard: &mut Vec<(u64, u64)>| {
+            let push = client.push().await;
+            heard.push((push["pub"]["offset"].as_u64().unwrap(), push["pub"]["data"].as_u64().unwrap()));
+        };
         let mut servers: Vec<Running> = Vec::new();
         for _ in 0..5 {
             let old = servers.last().unwrap_or(first);
-            servers.push(old.successor(Plan::new().everything()).await);
+            let new = old.successor(Plan::new().everything()).await;
+            // For a while it is still the old process that is asked.
             for _ in 0..20 {
-                client.push().await;
+                hear(&mut client, &mut heard).await;
             }
+            *hub.lock().unwrap() = new.hub.clone();
+            servers.push(new);
         }
         publisher.abort();
         let _ = publisher.await;
-        let last = servers.last().unwrap();
-        let history = last.hub.history("lobby", &HistoryQuery::default()).await.unwrap();
-        let published = published.lock().unwrap().clone();
-        for pair in published.windows(2) {
-            assert_eq!((pair[1].0, pair[1].1), (pair[0].0 + 1, pair[0].1 + 1));
+        let top = servers.last().unwrap().hub.position("lobby").await.unwrap().offset;
+        while heard.len() < usize::try_from(top).unwrap() {
+            hear(&mut client, &mut heard).await;
         }
-        assert!(history.top.offset <= published.len() as u64 + 1);
+        assert!(heard.iter().map(|(offset, _)| *offset).eq(1..=top));
+        let published = published.lock().unwrap().clone();
+        assert!(published.windows(2).all(|pair| pair[0].0 < pair[1].0), "{published:?}");
+        assert!(published.iter().all(|one| heard.contains(one)));
         drop(client);
         for server in &servers {
             server.finish().await;
@@ -578,6 +588,131 @@ fn a_hook_that_blocks_its_shard_ends_the_attempt_and_not_the_service() {
         two.echo("moved").await;
         drop((one, two));
         newer.finish().await;
+    });
+}
+
+/// Something that holds a thread until it is told to let go.
+#[derive(Clone, Default)]
+struct Hold(Arc<(Mutex<bool>, std::sync::Condvar)>);
+
+impl Hold {
+    fn wait(&self) {
+        drop(self.0.1.wait_while(self.0.0.lock().unwrap(), |free| !*free).unwrap());
+    }
+
+    fn let_go(&self) {
+        *self.0.0.lock().unwrap() = true;
+        self.0.1.notify_all();
+    }
+}
+
+#[test]
+fn what_takes_too_long_to_be_written_down_ends_the_attempt_and_not_the_service() {
+    let hold = Hold::default();
+    let plan = {
+        let hold = hold.clone();
+        echo().prepare(move |server| server.carry("slow", move || hold.wait(), |()| ()))
+    };
+    serve(plan, async |old| {
+        let mut peer = old.open().await;
+        let new = old.begin_successor(echo()).await;
+        new.failed().await;
+        peer.echo("still here").await;
+        hold.let_go();
+        let newer = old.successor(echo()).await;
+        peer.echo("moved").await;
+        drop(peer);
+        newer.finish().await;
+    });
+}
+
+#[test]
+fn a_process_that_is_told_to_stop_before_it_has_taken_over_leaves_the_other_alone() {
+    let hold = Hold::default();
+    let plan = {
+        let hold = hold.clone();
+        // It takes that long until the new process gets something.
+        echo().prepare(move |server| server.carry("slow", move || hold.wait(), |()| ()))
+    };
+    serve(plan, async |old| {
+        let mut peer = old.open().await;
+        let new = old.begin_successor(echo()).await;
+        new.stop(Stop::Shutdown).await;
+        new.stopped().await;
+        hold.let_go();
+        peer.echo("still here").await;
+        assert_eq!(old.connect().await.ask(&Request::new("GET /hello HTTP/1.1")).await.status, 200);
+    });
+}
+
+#[test]
+fn a_connection_that_is_gone_while_its_hook_runs_holds_nobody_up() {
+    let gate = Arc::new(Notify::new());
+    let hook = Arc::clone(&gate);
+    let plan = echo().limits(|limits| limits.close_timeout = Duration::from_millis(50)).on_message(
+        move |socket, message| {
+            let hook = Arc::clone(&hook);
+            async move {
+                if message == Message::from("wait") {
+                    hook.notified().await;
+                }
+                Ok(socket.send(message).await?)
+            }
+        },
+    );
+    serve(plan, async |old| {
+        let (mut gone, socket) = old.open_known().await;
+        let mut peer = old.open().await;
+        gone.send_text("wait").await;
+        old.message().await;
+        old.hub
+            .disconnect(socket.id(), duplex_core::CloseFrame::new(duplex_core::CloseCode::AWAY, ""))
+            .await
+            .unwrap();
+        let listed = async || old.hub.connections().await.unwrap().len();
+        within("its end", async { while listed().await > 1 {} }).await;
+        let new = old.successor(echo()).await;
+        peer.echo("moved").await;
+        gate.notify_one();
+        // Its last hook runs where the others have run.
+        assert_eq!(old.disconnected().await.0.id(), socket.id());
+        drop((gone, peer));
+        new.finish().await;
+    });
+}
+
+#[test]
+fn a_request_of_the_process_before_the_one_before_is_answered() {
+    let gate = Arc::new(Semaphore::new(0));
+    let slow = Arc::clone(&gate);
+    let plan = Plan::new().everything().routes(move |config| {
+        let gate = Arc::clone(&slow);
+        config.route(
+            "/slow",
+            web::get().to(move |hub: Hub| {
+                let gate = Arc::clone(&gate);
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    hub.publish("lobby", "late").await?;
+                    Ok::<_, HubError>(HttpResponse::Ok())
+                }
+            }),
+        );
+    });
+    serve(plan, async |first| {
+        let mut client = Client::connected(first).await;
+        client.subscribe("lobby").await;
+        let mut visitor = first.connect().await;
+        visitor.send(Request::new("GET /slow HTTP/1.1").bytes()).await;
+        let second = first.successor(Plan::new().everything()).await;
+        let third = second.successor(Plan::new().everything()).await;
+        gate.add_permits(1);
+        assert_eq!(visitor.response().await.status, 200);
+        assert_eq!(client.publication().await, "late");
+        first.stopped().await;
+        second.stopped().await;
+        drop(client);
+        third.finish().await;
     });
 }
 
