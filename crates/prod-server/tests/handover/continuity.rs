@@ -26,15 +26,15 @@ const LOBBY: &str = "chat:lobby";
 
 /// A site and the server that runs there.
 struct Scene {
-    site: Site,
     server: Server,
+    site: Site,
 }
 
 impl Scene {
     async fn set() -> Scene {
         let site = Site::new();
         let server = Server::start(&site, site.program()).await;
-        Scene { site, server }
+        Scene { server, site }
     }
 
     /// Has the next process take over.

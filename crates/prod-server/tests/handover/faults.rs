@@ -107,12 +107,12 @@ async fn whatever_fails_nobody_is_stuck_or_misled() {
 struct Case {
     point: &'static FailPoint,
     fault: &'static str,
-    site: Site,
     crowd: Crowd,
     old: Server,
     new: Server,
     /// What the test starts when nothing runs, as a service manager does.
     third: Option<Server>,
+    site: Site,
 }
 
 impl Case {
@@ -132,7 +132,7 @@ impl Case {
         let old = Server::start(&site, program(Side::Old)).await;
         let crowd = Crowd::gather(&site, CLIENTS).await;
         let new = Server::spawn(program(Side::New));
-        let mut case = Case { point, fault, site, crowd, old, new, third: None };
+        let mut case = Case { point, fault, crowd, old, new, third: None, site };
         let outcome = case.settle().await.and_then(|()| case.outcome());
         let outcome = match outcome {
             Ok(outcome) if expected.contains(&outcome) => case.goes_on(outcome).await.map(|()| outcome),
@@ -140,7 +140,7 @@ impl Case {
             Err(failure) => Err(format!("{failure}; it must be one of {expected:?}")),
         };
         let ends: Vec<_> = case.crowd.each().map(|status| status.ends.clone()).collect();
-        let Case { old, new, third, crowd, .. } = case;
+        let Case { crowd, old, new, third, site: _site, .. } = case;
         let wrong = crowd.leave().await;
         let outcome = match outcome {
             Ok(outcome) if wrong.is_empty() => return Ok(outcome),
@@ -226,18 +226,29 @@ impl Case {
 
     fn outcome(&mut self) -> Result<Outcome, String> {
         let (ends, ended) = (self.crowd.ends(), self.crowd.ended());
-        if ended != 0 && ended != CLIENTS {
+        if ended != 0 && ended != CLIENTS && !self.lost_hooks() {
             return Err(format!("{ended} of {CLIENTS} were closed"));
         }
         if ends > ended {
             return Err(format!("{ended} clients were closed {ends} times"));
         }
-        match (ended, self.old.runs(), self.new.runs()) {
-            (0, true, false) => Ok(Outcome::Untouched),
-            (0, false, true) => Ok(Outcome::Finished),
-            (0, ..) => Err("the sockets are open, and nobody has them".to_owned()),
-            _ => Ok(Outcome::Reconnected),
+        match (ended < CLIENTS, self.old.runs(), self.new.runs()) {
+            (true, true, false) => Ok(Outcome::Untouched),
+            (true, false, true) => Ok(Outcome::Finished),
+            (true, ..) => Err("sockets are open, and nobody has them".to_owned()),
+            (false, ..) => Ok(Outcome::Reconnected),
         }
+    }
+
+    /// Whether sockets were closed for no other reason than that their hooks were running in the old process, which has
+    /// not come to report how they ended.
+    fn lost_hooks(&self) -> bool {
+        let told =
+            |end: &String| end.starts_with("closed with 1011 ") || end.starts_with("closed with 3004 ");
+        self.point.side == Side::Old
+            && matches!(self.point.name, "before-commit-received" | "commit-received" | "forwarding")
+            && matches!(self.fault, "kill" | "hang")
+            && self.crowd.each().all(|status| status.ends.iter().all(told))
     }
 
     /// How the processes have ended, who has the sockets, and that the next handover succeeds.
@@ -327,9 +338,9 @@ fn check(is: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
 
 /// A site with a server that is to stay as it is, whatever the next one does.
 struct Scene {
-    site: Site,
-    old: Server,
     crowd: Crowd,
+    old: Server,
+    site: Site,
 }
 
 impl Scene {
@@ -337,7 +348,7 @@ impl Scene {
         let site = Site::new();
         let old = Server::start(&site, site.program()).await;
         let crowd = Crowd::gather(&site, clients).await;
-        Scene { site, old, crowd }
+        Scene { crowd, old, site }
     }
 
     /// The next process gives up, and the old one serves the same sockets. Returns what the next one says.

@@ -38,13 +38,27 @@ async fn nobody_notices_that_one_process_takes_over_from_another() {
     assert_eq!(processes.len(), scale.swaps as usize, "each is a process of its own: {report}");
 }
 
+/// The same crowd, while a process that wants to take over fails at the last moment, or before.
+#[cfg(debug_assertions)]
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_notices_that_a_process_fails_to_take_over() {
+    let mut run = Run::start(&Scale::small(), Site::program).await;
+    for fault in ["ready:close", "state-received:kill", "socket-received:garbage", "before-commit:kill"] {
+        run.failing_swap(fault).await;
+    }
+    run.swap().await;
+    let report = run.finish().await;
+    assert_eq!(report.wrong(), 0, "{report}");
+    assert_eq!(report.counts.echoed, report.counts.sent, "{report}");
+}
+
 /// Sockets that are opened at the same time.
 const AT_ONCE: usize = 64;
 
 /// A load on a server, and the server.
 pub(crate) struct Run {
-    pub(crate) site: Site,
-    pub(crate) server: Server,
+    server: Server,
+    site: Site,
     scale: Scale,
     stage: Arc<Stage>,
     talkers: JoinSet<(Plan, Ledger)>,
@@ -74,7 +88,7 @@ impl Run {
         let sockets = talkers.len();
         let callers = Callers::start(&site, scale.callers, scale.gap, scale.shout);
         let (scale, swaps) = (scale.clone(), Vec::new());
-        let run = Run { site, server, scale, stage, talkers, sockets, prepared, callers, swaps };
+        let run = Run { server, site, scale, stage, talkers, sockets, prepared, callers, swaps };
         if !run.all_answered(0).await {
             let said = run.server.said();
             panic!("not everybody was answered:\n{said}\n{}", run.finish().await);
@@ -94,11 +108,25 @@ impl Run {
 
     /// Has the next process take over, and waits until everybody has been answered again.
     pub(crate) async fn swap(&mut self) {
-        let (swap, began) = self.begin().await;
+        let (mut swap, began) = self.begin().await;
         let next = Server::spawn(self.site.program());
         let mut last = std::mem::replace(&mut self.server, next);
         let status = last.ended().await;
         assert!(status.success(), "{status}:\n{}\nand the next one:\n{}", last.said(), self.server.said());
+        let moved = last.line("have moved to process").unwrap_or_default();
+        swap.frozen = moved.rsplit_once(" in ").map_or("?", |(_, time)| time).to_owned();
+        self.end(swap, began).await;
+    }
+
+    /// Has the next process try to take over, which it cannot.
+    #[cfg(debug_assertions)]
+    async fn failing_swap(&mut self, fault: &str) {
+        let (swap, began) = self.begin().await;
+        let mut program = self.site.program();
+        program.env("DUPLEX_FAIL_AT", fault);
+        let mut next = Server::spawn(program);
+        let status = next.ended().await;
+        assert!(!status.success() && self.server.runs(), "{status}: {}", self.server.said());
         self.end(swap, began).await;
     }
 
@@ -138,7 +166,7 @@ impl Run {
             prepared: self.prepared.len(),
             preparing: began.elapsed(),
             unsent: self.stage.unsent.load(Ordering::Relaxed),
-            said: String::new(),
+            frozen: String::new(),
             messages: self.stage.answered.load(Ordering::Relaxed),
             requests: self.callers.tally.answered.load(Ordering::Relaxed),
         };
@@ -170,7 +198,6 @@ impl Run {
         }
         swap.requests = self.callers.tally.answered.load(Ordering::Relaxed) - swap.requests;
         swap.messages = self.stage.answered.load(Ordering::Relaxed) - swap.messages;
-        swap.said = self.server.line("took over").unwrap_or_default();
         self.swaps.push(swap);
     }
 

@@ -9,7 +9,8 @@
 //!
 //! The first has 500 clients that talk and HTTP without a pause over 20 handovers, the second 10 000 sockets, most of
 //! them idle, over 5. Both print what they have measured; what is asserted are counts, never times. The faults are in
-//! debug builds only, as the places in the server are at which it can be made to fail.
+//! debug builds only, as the places in the server are at which it can be made to fail; `DUPLEX_FAIL_ONLY="Old frozen"`
+//! plays those whose name has these words.
 
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "all of this is test code")]
 #![cfg_attr(not(debug_assertions), allow(dead_code, reason = "the faults need a debug build"))]

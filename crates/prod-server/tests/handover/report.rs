@@ -23,8 +23,8 @@ pub(crate) struct Swap {
     pub(crate) preparing: Duration,
     /// Bytes owed to those who did not read that no kernel held.
     pub(crate) unsent: u64,
-    /// What the new process has said about it.
-    pub(crate) said: String,
+    /// How long nobody had the sockets, as the old process says.
+    pub(crate) frozen: String,
     /// Messages answered meanwhile.
     pub(crate) messages: u64,
     pub(crate) requests: u64,
@@ -82,8 +82,8 @@ impl Display for Report {
             writeln!(
                 formatter,
                 "swap {}: pid {} to {}, {} sockets, {} messages, {} requests; start to old gone {} ms, \
-                 settled {} ms; {} in the middle of something ({} ms), {} bytes unsent; \
-                 silence p50/p99/max {silence} ms; slowest answer p50/p99/max {echo} ms; it says: {}",
+                 settled {} ms; frozen for {}; {} in the middle of something, got there in {} ms, {} bytes unsent; \
+                 silence p50/p99/max {silence} ms; slowest answer p50/p99/max {echo} ms",
                 swap.number,
                 swap.from,
                 swap.to,
@@ -92,10 +92,10 @@ impl Display for Report {
                 swap.requests,
                 swap.took.as_millis(),
                 swap.settled.as_millis(),
+                swap.frozen,
                 swap.prepared,
                 swap.preparing.as_millis(),
-                swap.unsent,
-                swap.said
+                swap.unsent
             )?;
         }
         let over = |part: f64, of: fn(&Noticed) -> Duration| {

@@ -30,7 +30,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it, and does not wait.
     pub(crate) fn spawn(mut command: Command) -> Server {
-        let mut child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let (said, (count, lines)) = (Arc::new(Mutex::new(Vec::new())), watch::channel(0));
         tokio::spawn(read(child.stderr.take().unwrap(), Arc::clone(&said), count));
         Server { pid: child.id().unwrap(), child, said, lines }
@@ -117,6 +117,19 @@ impl Server {
     /// Whether it still runs.
     pub(crate) fn runs(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.start_kill();
+        // Until it is gone it may write into a directory that is to be removed next.
+        for _ in 0..200 {
+            if !matches!(self.child.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 }
 
