@@ -26,5 +26,5 @@ async fn a_crash_is_in_the_accounts() {
     assert_eq!(report.counts.closed, clients() as u64, "{report}");
     // Those whose message was cut, and those who did not read.
     assert!(report.counts.lost >= 6, "{report}");
-    assert!(report.failed > 0 && report.counts.misheard > 0, "{report}");
+    assert!(report.failed > 0, "{report}");
 }

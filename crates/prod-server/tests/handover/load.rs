@@ -130,10 +130,12 @@ impl Run {
         self.end(swap, began).await;
     }
 
-    /// Kills the process, and starts another one.
+    /// Kills the process, and starts another one when somebody has asked in vain.
     pub(crate) async fn crash(&mut self) {
         let (swap, began) = self.begin().await;
         self.server.kill().await;
+        let failed = || self.callers.tally.failed.load(Ordering::Relaxed) > 0;
+        assert!(becomes(PATIENCE, failed).await, "nobody asks");
         self.server = Server::start(&self.site, self.site.alone()).await;
         self.end(swap, began).await;
     }
