@@ -359,7 +359,8 @@ impl Speaker<'_, '_> {
         let mut samples = self.shared.stage.samples.subscribe();
         let mut owed = 0;
         while owed < MOST {
-            for _ in 0..4 {
+            // With what it holds already, still less than makes it give a raw socket up.
+            for _ in 0..3 {
                 let (_, text) = self.next(None, |_, _, _| UNREAD);
                 self.writer.write_all(&frame::text(&text)).await?;
                 owed += self.shared.ledger().last_answer_size();
