@@ -209,12 +209,13 @@ impl ConnectionTask {
             self.settle(ended);
             return Step::Again;
         }
+        // Whatever has become of it meanwhile, it was let in.
+        if !self.begun {
+            self.begin();
+            return Step::Again;
+        }
         match self.connection.phase() {
             Phase::Gone => self.end(),
-            Phase::Open if !self.begun => {
-                self.begin();
-                Step::Again
-            }
             // The letter that brings the answer wakes the task.
             Phase::Open if self.connection.awaits_answer() => Step::Wait,
             Phase::Open if self.connection.has_commands() => self.command(),
