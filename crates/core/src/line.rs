@@ -9,6 +9,7 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use bytes::Bytes;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -111,15 +112,18 @@ impl RawLine {
         let _ = self.stream.shutdown(which);
     }
 
-    /// Sends one message, whose body `write` appends, with its descriptors, which stay open on this side too.
+    /// Sends one message, whose body is what `write` appends and then `rest`, which is not copied, with its descriptors,
+    /// which stay open on this side too.
     pub(crate) fn send(
         &mut self,
         descriptors: &[BorrowedFd<'_>],
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), LineError>,
+        rest: &[Bytes],
     ) -> Result<(), LineError> {
         let mut bytes = vec![0; HEADER];
         write(&mut bytes)?;
-        let header = self.limits.encode(bytes.len() - HEADER, descriptors.len())?;
+        let body = bytes.len() - HEADER + rest.iter().map(Bytes::len).sum::<usize>();
+        let header = self.limits.encode(body, descriptors.len())?;
         bytes[..HEADER].copy_from_slice(&header);
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
         let mut ancillary = SendAncillaryBuffer::new(&mut space);
@@ -127,13 +131,26 @@ impl RawLine {
             let (count, limit) = (descriptors.len(), MOST_DESCRIPTORS);
             return Err(LineError::TooManyDescriptors { count, limit });
         }
-        let parts = [IoSlice::new(&bytes)];
+        let mut parts: Vec<_> =
+            std::iter::once(IoSlice::new(&bytes)).chain(rest.iter().map(|part| IoSlice::new(part))).collect();
         let sent = rustix::io::retry_on_intr(|| {
             rustix::net::sendmsg(&self.stream, &parts, &mut ancillary, NO_SIGNAL)
         });
         // The descriptors go with the first byte; what a full buffer left over is plain bytes.
-        let sent = sent.map_err(io::Error::from)?;
-        Ok(self.stream.write_all(bytes.get(sent..).unwrap_or_default())?)
+        let mut sent = sent.map_err(io::Error::from)?;
+        let mut left = &mut parts[..];
+        loop {
+            IoSlice::advance_slices(&mut left, sent);
+            if left.is_empty() {
+                return Ok(());
+            }
+            sent = match self.stream.write_vectored(left) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(sent) => sent,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
+                Err(error) => return Err(error.into()),
+            };
+        }
     }
 
     /// Waits for the next message: its body and the descriptors that came with it, close-on-exec. `None` is the end of the

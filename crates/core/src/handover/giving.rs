@@ -228,7 +228,8 @@ fn send_batch(wire: &mut Wire, moving: &[Moving]) -> Result<usize, HandoverError
             break;
         }
     }
-    wire.send(&ToNew::Connections(states), &descriptors)?;
+    let lengths = states.iter().map(Bytes::len).collect();
+    wire.send_with(&ToNew::Connections(lengths), &states, &descriptors)?;
     Ok(descriptors.len())
 }
 
@@ -237,7 +238,7 @@ fn pack(state: &MovingState, work: Option<&Work>) -> Result<Bytes, HandoverError
         Work::Hook(hook, _) => RunningHook { hook: *hook, command: None },
         Work::Command(command, hook, _) => RunningHook { hook: *hook, command: Some(*command) },
     });
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(state.weight());
     write(&mut bytes, &(state, running))?;
     Ok(bytes.into())
 }

@@ -62,8 +62,9 @@ pub(super) enum ToNew {
     Streams(Vec<StreamState>),
     /// Something that the application carries over, by its name.
     Luggage(String, Bytes),
-    /// Connections, each with a descriptor; each on its own, so that one that is not understood costs no other.
-    Connections(Vec<Bytes>),
+    /// Connections, each with a descriptor, as the lengths of what is behind this message; each on its own, so that one that
+    /// is not understood costs no other.
+    Connections(Vec<usize>),
     /// That was everything.
     Complete {
         sockets: usize,

@@ -77,32 +77,40 @@ fn receive(
 ) -> Result<usize, HandoverError> {
     let mut arrived = 0;
     loop {
-        match wire.expect()? {
-            (ToNew::Refused(refusal), _) => return Err(refusal.into()),
-            (ToNew::Hub { fresh }, _) => {
+        let (message, bytes, descriptors) = wire.receive_with()?.ok_or(HandoverError::HungUp)?;
+        match message {
+            ToNew::Refused(refusal) => return Err(refusal.into()),
+            ToNew::Hub { fresh } => {
                 hub.begin_with(fresh);
                 fail_point::reach("state-received", wire)?;
             }
-            (ToNew::Streams(streams), _) => hub.go_on_with(streams),
-            (ToNew::Luggage(name, packed), _) => luggage.unpack(&name, &packed),
-            (ToNew::Connections(states), descriptors) => {
+            ToNew::Streams(streams) => hub.go_on_with(streams),
+            ToNew::Luggage(name, packed) => luggage.unpack(&name, &packed),
+            ToNew::Connections(lengths) => {
                 let count = descriptors.len();
-                if states.len() != count {
-                    return Err(HandoverError::Miscounted { announced: states.len(), arrived: count });
-                }
+                let states = split(bytes, &lengths).filter(|states| states.len() == count);
+                let miscounted = HandoverError::Miscounted { announced: lengths.len(), arrived: count };
+                let states = states.ok_or(miscounted)?;
                 fail_point::reach("socket-received", wire)?;
                 let moving = states.iter().zip(descriptors);
                 hub.adopt(moving.filter_map(|(state, socket)| unpack(hub, hooks, state, socket)).collect());
                 wire.send(&ToOld::Taken(count), &[])?;
                 arrived += count;
             }
-            (ToNew::Complete { sockets }, _) if sockets == arrived => return Ok(sockets),
-            (ToNew::Complete { sockets }, _) => {
+            ToNew::Complete { sockets } if sockets == arrived => return Ok(sockets),
+            ToNew::Complete { sockets } => {
                 return Err(HandoverError::Miscounted { announced: sockets, arrived });
             }
-            (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
+            other => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
         }
     }
+}
+
+/// The parts of these lengths at the end of a message; nothing if there is not so much.
+fn split(mut bytes: Bytes, lengths: &[usize]) -> Option<Vec<Bytes>> {
+    let total = lengths.iter().try_fold(0_usize, |sum, length| sum.checked_add(*length))?;
+    let mut rest = bytes.split_off(bytes.len().checked_sub(total)?);
+    Some(lengths.iter().map(|length| rest.split_to(*length)).collect())
 }
 
 /// A connection whose state is not understood is closed, by the end of its descriptor, and comes back.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::HandoverError;
@@ -49,24 +50,43 @@ impl Wire {
         message: &M,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), HandoverError> {
-        self.0.send(descriptors, |body| write(body, message)).map_err(understood)
+        self.send_with(message, &[], descriptors)
+    }
+
+    /// Sends a message with bytes behind it, which are much and therefore not copied into it.
+    pub(super) fn send_with<M: Serialize>(
+        &mut self,
+        message: &M,
+        behind: &[Bytes],
+        descriptors: &[BorrowedFd<'_>],
+    ) -> Result<(), HandoverError> {
+        self.0.send(descriptors, |body| write(body, message), behind).map_err(understood)
     }
 
     /// Something that is no message.
     #[cfg(debug_assertions)]
     pub(super) fn send_garbage(&mut self) -> Result<(), HandoverError> {
-        Ok(self.0.send(&[], |body| {
+        let garbage = |body: &mut Vec<u8>| {
             body.extend_from_slice(&[0xc1; 100]);
             Ok(())
-        })?)
+        };
+        Ok(self.0.send(&[], garbage, &[])?)
     }
 
     /// The next message, or nothing at the end of the line.
     pub(super) fn receive<M: DeserializeOwned>(
         &mut self,
     ) -> Result<Option<(M, Vec<OwnedFd>)>, HandoverError> {
+        let received = self.receive_with()?;
+        Ok(received.map(|(message, _, descriptors)| (message, descriptors)))
+    }
+
+    /// The next message, with all bytes of it, at whose end is what was sent behind it.
+    pub(super) fn receive_with<M: DeserializeOwned>(
+        &mut self,
+    ) -> Result<Option<(M, Bytes, Vec<OwnedFd>)>, HandoverError> {
         let Some((body, descriptors)) = self.0.receive().map_err(understood)? else { return Ok(None) };
-        Ok(Some((read(&body)?, descriptors)))
+        Ok(Some((read(&body)?, body.into(), descriptors)))
     }
 
     /// The next message, which has to come.

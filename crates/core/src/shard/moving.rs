@@ -31,6 +31,13 @@ pub(crate) struct MovingState {
     pub(crate) task: TaskState,
 }
 
+impl MovingState {
+    /// What it takes on the way, about, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.connection.weight() + self.task.weight() + 1024
+    }
+}
+
 /// What of it belongs to its process.
 pub(crate) struct Kept {
     pub(crate) socket: Socket,

@@ -41,6 +41,12 @@ pub(crate) struct OutboundState {
     started: bool,
 }
 
+impl OutboundState {
+    pub(crate) fn weight(&self) -> usize {
+        weight(self.frames.iter().map(Bytes::len).sum(), self.frames.len())
+    }
+}
+
 /// The consumer reads too slowly: what waited before this frame was over the budget.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Slow;

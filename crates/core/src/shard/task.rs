@@ -70,6 +70,13 @@ pub(crate) struct TaskState {
     failed: bool,
 }
 
+impl TaskState {
+    /// Bytes that have come in and are not done with.
+    pub(super) fn weight(&self) -> usize {
+        self.unread.len() + self.decoder.heap_bytes()
+    }
+}
+
 /// What goes on elsewhere on behalf of the connection.
 pub(crate) enum Work {
     Hook(HookName, Answer<HookResult>),

@@ -57,6 +57,13 @@ struct SubscriptionState {
     asked: bool,
 }
 
+impl ConnectionState {
+    /// Bytes that wait to be written.
+    pub(in crate::shard) fn weight(&self) -> usize {
+        self.outbound.weight()
+    }
+}
+
 impl Connection {
     /// Takes a connection apart. Its subscriptions are no longer in the roster.
     pub(in crate::shard) fn into_state(
