@@ -5,6 +5,7 @@ use std::{
     io::Write as _,
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::Arc,
+    time::UNIX_EPOCH,
 };
 
 use bytes::Bytes;
@@ -12,16 +13,17 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::{
-    STATE_VERSION,
-    message::{Hello, RunningHook, ToNew, ToOld, Welcome},
+    Refusal, STATE_VERSION,
+    message::{Answered, Failure, Hello, HookEnd, Question, RunningHook, ToNew, ToOld, Welcome},
 };
 use crate::{
-    ConnectionId, Grant, HookResult, Hooks, Hub, Identity, JoinLeave, Message, Namespace, Namespaces,
-    Recovery, Rejection, Settings, Socket, Subscribing,
+    Channel, ClientInfo, ConnectionId, Grant, HistoryQuery, HookResult, Hooks, Hub, Identity, JoinLeave,
+    Json, Message, Namespace, Namespaces, Recovery, Rejection, Settings, Since, Socket, Subscribing, Target,
+    Verb,
     codec::{self, Opcode},
     hooks::HookName,
-    hub::STREAMS_VERSION,
-    shard::{Dialect, Incoming, Moving, Newcomer},
+    hub::{Joining, ReadLimits, STREAMS_VERSION},
+    shard::{Dialect, Incoming, Moving, Newcomer, NewcomerState, Terms},
 };
 
 /// The shape of everything that crosses, for [`STATE_VERSION`], and of what channels keep, for [`STREAMS_VERSION`], of which
@@ -88,9 +90,8 @@ fn what_crosses_has_the_shape_of_its_version() {
         for part in hub.stream_states().filter(|part| !part.is_empty()) {
             streams.add("Streams", &ToNew::Streams(part));
         }
-        state.add("Hello", &ToOld::Hello(Hello { version: 1, streams: 1, process: 1, descriptors: 1 }));
-        let build = Some("build".to_owned());
-        state.add("Welcome", &ToNew::Welcome(Welcome { version: 1, streams: 1, process: 1, build }));
+        what_old_is_told().iter().for_each(|message| state.add("ToOld", message));
+        what_new_is_told().iter().for_each(|message| state.add("ToNew", message));
         for Moving { state: moving, kept, .. } in hub.dissolve().await {
             let running = kept.work.map(|_| RunningHook { hook: HookName::Subscribe, command: Some(3) });
             state.add("Connection", &(moving, running));
@@ -105,6 +106,99 @@ fn what_crosses_has_the_shape_of_its_version() {
             "what crosses has changed: raise the version, and write this to {file}:\n{shape}"
         );
     }
+}
+
+/// One of each kind, filled. A kind that is added to [`ToOld`] is to be added here: the match says so.
+fn what_old_is_told() -> Vec<ToOld> {
+    let all = vec![
+        ToOld::Hello(Hello { version: 1, streams: 1, process: 1, descriptors: 1 }),
+        ToOld::Ready { descriptors: 1 },
+        ToOld::Replace,
+        ToOld::Taken(1),
+        ToOld::Commit,
+        ToOld::Started,
+        ToOld::Answer { number: 1, answer: Ok(Bytes::from_static(b"answer")) },
+        ToOld::Answer { number: 1, answer: Err(Failure::NoHistory(channel())) },
+    ];
+    for one in &all {
+        match one {
+            ToOld::Hello(_) | ToOld::Ready { .. } | ToOld::Replace | ToOld::Taken(_) => {}
+            ToOld::Commit | ToOld::Started | ToOld::Answer { .. } => {}
+        }
+    }
+    all
+}
+
+/// The same for [`ToNew`]; what channels keep, and connections, are real ones.
+fn what_new_is_told() -> Vec<ToNew> {
+    let (connection, json) = (ConnectionId::new(0), Json::string("text"));
+    let identity = || Identity::user("ada").with_info(serde_json::json!({ "name": "Ada" }));
+    let welcome = Welcome { version: 1, streams: 1, process: 1, build: Some("build".to_owned()) };
+    let early = Bytes::from_static(b"early");
+    let newcomer =
+        NewcomerState { id: connection, dialect: Dialect::Raw, identity: identity(), peer: None, early };
+    let command = HookEnd::Command {
+        result: Ok(Answered::Connect { data: Some(json), expires: Some(UNIX_EPOCH), refreshable: true }),
+        identity: identity(),
+        opened: true,
+    };
+    let mut all = vec![
+        ToNew::Welcome(welcome),
+        ToNew::Refused(Refusal::Descriptors { needed: 1, available: 1 }),
+        ToNew::Luggage("name".to_owned(), Bytes::from_static(b"packed")),
+        ToNew::Connections(vec![1]),
+        ToNew::Complete { sockets: 1 },
+        ToNew::HookEnded { connection, ended: HookEnd::Hook(Err("why".to_owned())) },
+        ToNew::HookEnded { connection, ended: command },
+        ToNew::Newcomer(newcomer),
+        ToNew::Farewell,
+    ];
+    all.extend(questions().into_iter().map(|question| ToNew::Errand { number: 1, question }));
+    for one in &all {
+        match one {
+            ToNew::Welcome(_) | ToNew::Refused(_) | ToNew::Hub { .. } | ToNew::Streams(_) => {}
+            ToNew::Luggage(..) | ToNew::Connections(_) | ToNew::Complete { .. } | ToNew::Errand { .. } => {}
+            ToNew::HookEnded { .. } | ToNew::Newcomer(_) | ToNew::Farewell => {}
+        }
+    }
+    all
+}
+
+fn questions() -> Vec<Question> {
+    let since = || Some(Since { epoch: "epoch".to_owned(), offset: 1 });
+    let json = || Some(Json::string("text"));
+    let terms = Terms {
+        command: Some(1),
+        join_leave: true,
+        expires: Some(UNIX_EPOCH),
+        refreshable: true,
+        info: json(),
+        data: json(),
+    };
+    let joining = Joining {
+        target: Target::User("ada".to_owned()),
+        channel: channel(),
+        since: since(),
+        positioned: true,
+        all_or_nothing: true,
+        terms,
+    };
+    let query = HistoryQuery { since: since(), limit: Some(1), reverse: true };
+    let limits = ReadLimits { publications: 1, bytes: 1 };
+    let info = Arc::new(ClientInfo::new(ConnectionId::new(0), &Identity::user("ada"), json()));
+    vec![
+        Question::Apply(Verb::Refresh { target: Target::All, expires: Some(UNIX_EPOCH) }),
+        Question::Publish { channel: channel(), data: Json::null(), info: Some(info) },
+        Question::Join(Box::new(joining)),
+        Question::History { channel: channel(), query, limits },
+        Question::Presence(channel()),
+        Question::PresenceStats(channel()),
+        Question::Connections,
+    ]
+}
+
+fn channel() -> Channel {
+    Channel::new("lobby").unwrap()
 }
 
 /// A connection to the hub, and the client's end of it.
