@@ -103,7 +103,7 @@ pub fn check_state_file(path: &Path) -> Result<(), StateFileError> {
     tried.map_err(|source| StateFileError::Unwritable { path: path.to_owned(), source })
 }
 
-/// Writes a state in the place of what was there before. After an error, or a crash on the way, that is still there.
+/// Writes a state in the place of what was there before. After an error, or a crash on the way, either the one or the other is there, whole.
 pub(crate) fn write(path: &Path, state: &impl Serialize) -> Result<(), StateFileError> {
     let beside = with_suffix(path, ".new");
     let written = make(&beside)

@@ -119,6 +119,7 @@ pub(crate) enum Question {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum Failure {
     Overloaded(std::time::Duration),
+    Unsettled(std::time::Duration),
     Stopped,
     NoHistory(Channel),
     NoPresence(Channel),
@@ -191,7 +192,8 @@ impl Answered {
 impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
         match error {
-            HubError::Overloaded(patience) | HubError::Unsettled(patience) => Self::Overloaded(patience),
+            HubError::Overloaded(patience) => Self::Overloaded(patience),
+            HubError::Unsettled(patience) => Self::Unsettled(patience),
             HubError::NoHistory(channel) => Self::NoHistory(channel),
             HubError::NoPresence(channel) => Self::NoPresence(channel),
             HubError::Unrecoverable => Self::Unrecoverable,
@@ -205,6 +207,7 @@ impl From<Failure> for HubError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Overloaded(patience) => Self::Overloaded(patience),
+            Failure::Unsettled(patience) => Self::Unsettled(patience),
             Failure::Stopped => Self::Stopped,
             Failure::NoHistory(channel) => Self::NoHistory(channel),
             Failure::NoPresence(channel) => Self::NoPresence(channel),

@@ -132,7 +132,7 @@ impl Rendezvous {
         Ok(Self { path })
     }
 
-    /// A line to the process that serves there; `None` if there is none.
+    /// A line to the process that serves there; `None` if there is none. Blocks while that one's queue of callers is full.
     ///
     /// # Errors
     /// When what is there is no socket, or another user's. It is left as it is.

@@ -275,7 +275,8 @@ impl Server {
     }
 
     /// Keeps the hub's streams in a file from a graceful stop to the next start, which consumes it: so that clients
-    /// recover what they missed meanwhile, and no crash brings back an old state.
+    /// recover what they missed meanwhile, and no crash brings back an old state. Without a file, and with one that is not
+    /// understood, the server begins with nothing; one that cannot be removed fails [`run`](Self::run).
     pub fn state_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.state_file = Some(path.into());
         self
