@@ -1,12 +1,13 @@
 //! The new process's end of the line after COMMIT: it carries out what is still asked of the hub in the old process.
 
-use std::{collections::HashMap, net::TcpStream, os::fd::OwnedFd};
+use std::{collections::HashMap, net::TcpStream, os::fd::OwnedFd, time::Duration};
 
 use bytes::Bytes;
 use serde::Serialize;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
+    time::timeout,
 };
 
 use super::{
@@ -19,7 +20,7 @@ use crate::{
     ConnectionId, Hub, HubError, Rejection, Socket,
     blocking::start_thread,
     hooks::{HookFailure, HookResult},
-    shard::{Outcome, Work},
+    shard::{Answer, Outcome, Work},
     supervision::LineError,
 };
 
@@ -36,9 +37,13 @@ pub(super) struct Errands {
     _ended: oneshot::Sender<()>,
 }
 
-/// The hooks that the old process runs for connections which have moved here. What it does not report has been given up.
-#[derive(Default)]
-pub(super) struct RunningHooks(HashMap<ConnectionId, (Socket, Waiting)>);
+/// The hooks that the old process runs for connections which have moved here. What it does not report has been given up, and
+/// what it does not report in time as well: it may hang.
+pub(super) struct RunningHooks {
+    running: HashMap<ConnectionId, (Socket, Waiting)>,
+    runtime: runtime::Handle,
+    deadline: Duration,
+}
 
 /// The task of a connection that waits for such a hook.
 enum Waiting {
@@ -47,26 +52,48 @@ enum Waiting {
 }
 
 impl RunningHooks {
+    /// They may take `deadline` from now on.
+    pub(super) fn new(runtime: runtime::Handle, deadline: Duration) -> Self {
+        Self { running: HashMap::new(), runtime, deadline }
+    }
+
     /// What the task of a connection waits for.
     pub(super) fn expect(&mut self, socket: &Socket, running: RunningHook) -> Work {
         let RunningHook { hook, command } = running;
         let (waiting, work) = match command {
             None => {
-                let (sender, answer) = oneshot::channel();
+                let (sender, answer) = self.in_time();
                 (Waiting::Hook(sender), Work::Hook(hook, answer))
             }
             Some(command) => {
-                let (sender, answer) = oneshot::channel();
+                let (sender, answer) = self.in_time();
                 (Waiting::Command(sender), Work::Command(command, hook, answer))
             }
         };
-        self.0.insert(socket.id(), (socket.clone(), waiting));
+        self.running.insert(socket.id(), (socket.clone(), waiting));
         work
+    }
+
+    /// What is sent arrives, or that it has taken too long.
+    fn in_time<T: Send + 'static>(&self) -> (oneshot::Sender<Result<T, HookFailure>>, Answer<T>) {
+        let (sender, reported) = oneshot::channel();
+        let (in_time, answer) = oneshot::channel();
+        let deadline = self.deadline;
+        self.runtime.spawn(async move {
+            let ended = match timeout(deadline, reported).await {
+                Ok(Ok(ended)) => ended,
+                Ok(Err(_)) => Err(HookFailure::Abandoned),
+                Err(_) => Err(HookFailure::Deadline(deadline)),
+            };
+            // A task that no longer waits has given up its connection.
+            let _ = in_time.send(ended);
+        });
+        (sender, answer)
     }
 
     fn end(&mut self, connection: ConnectionId, ended: HookEnd) {
         // A task that no longer waits has given up its connection.
-        match (self.0.remove(&connection), ended) {
+        match (self.running.remove(&connection), ended) {
             (Some((_, Waiting::Hook(waiting))), HookEnd::Hook(result)) => {
                 drop(waiting.send(Ok(result.map_err(Into::into))));
             }

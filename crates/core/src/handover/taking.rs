@@ -53,7 +53,7 @@ pub(crate) fn take(
     let mut wire = predecessor.wire;
     fail_point::reach("ready", &mut wire)?;
     wire.send(&ToOld::Ready { descriptors: room_for_descriptors() }, &[])?;
-    let mut hooks = RunningHooks::default();
+    let mut hooks = RunningHooks::new(runtime.clone(), hub.settings().limits.hook_deadline);
     let sockets = receive(&mut wire, hub, luggage, &mut hooks)?;
     runtime.block_on(hub.sync());
     fail_point::reach("before-commit", &mut wire)?;

@@ -42,7 +42,7 @@ pub(crate) use self::{
     letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},
     moving::{Kept, Moving, MovingState, NewcomerState},
     outgoing::{Dialect, Outgoing, What},
-    task::Work,
+    task::{Answer, Work},
     transport::Incoming,
 };
 use crate::{

@@ -234,7 +234,7 @@ fn a_second_sigusr2_while_a_process_is_being_started_is_ignored() {
     reload(&site, &running);
     running.hear("starting the next process");
     running.signal(Signal::USR2);
-    running.hear("SIGUSR2 changes nothing: the next process is being started");
+    running.hear("is being started; if it hangs, kill it");
     site.hears_nothing();
     assert_serves(running.address());
 }
