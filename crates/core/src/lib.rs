@@ -56,6 +56,7 @@ mod limits;
 mod line;
 mod listen;
 mod namespace;
+mod panics;
 mod portable;
 mod position;
 mod publication;

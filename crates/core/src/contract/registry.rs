@@ -1,11 +1,7 @@
 //! The contract itself: which calls and kinds of channels there are. It finds the one that a client means, and knows
 //! all their types.
 
-use std::{
-    collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::OnceLock,
-};
+use std::{collections::BTreeMap, sync::OnceLock};
 
 use serde::Deserialize;
 use tokio::runtime::Handle;
@@ -19,7 +15,7 @@ use super::{
 };
 use crate::{
     Calling, Connected, ErrorCode, Grant, HubError, Json, Namespace, Namespaces, Publishing, Rejection,
-    Server, Socket, Subscribing, hooks::panic_text,
+    Server, Socket, Subscribing, panics::caught,
 };
 
 /// The calls and kinds of channels of an application, whose handlers share an `A`. Its `on_…` methods are what the
@@ -164,16 +160,16 @@ impl<A: Send + Sync + 'static> Contract<A> {
             return Err(BadContract::BadName((*name).to_owned()));
         }
         // Where ts-rs cannot spell a type, it panics.
-        let spelt = catch_unwind(AssertUnwindSafe(|| {
+        let spelt = caught(|| {
             let mut declarations = Declarations::new();
             self.call_types(&mut declarations);
             self.kind_types(&mut declarations);
             declarations.problem().cloned()
-        }));
+        });
         match spelt {
             Ok(None) => Ok(()),
             Ok(Some(problem)) => Err(problem),
-            Err(panic) => Err(BadContract::Unspellable(panic_text(&*panic))),
+            Err(panic) => Err(BadContract::Unspellable(panic)),
         }
     }
 

@@ -4,7 +4,6 @@ use std::{
     collections::HashMap,
     net::TcpStream,
     os::fd::{AsFd as _, OwnedFd},
-    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -12,7 +11,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::FutureExt as _;
 use serde::de::DeserializeOwned;
 use tokio::sync::{mpsc, oneshot};
 
@@ -26,6 +24,7 @@ use super::{
 use crate::{
     HubError, Socket,
     blocking::start_thread,
+    panics::awaited,
     shard::{NewcomerState, Work},
 };
 
@@ -94,7 +93,7 @@ impl Link {
     /// Waits for a hook that runs for a connection which has moved, and reports how it ended.
     pub(crate) async fn report(&self, socket: Socket, work: Work) {
         // Their errors are the application's, which may panic when it is asked what they say.
-        let ended = AssertUnwindSafe(ended(&socket, work)).catch_unwind().await;
+        let ended = awaited(ended(&socket, work)).await;
         let Ok(Some(ended)) = ended else {
             return log::error!("how a hook of connection {} has ended cannot be said", socket.id());
         };

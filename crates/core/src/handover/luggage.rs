@@ -1,15 +1,12 @@
 //! What the application itself carries over: its own memory, by name.
 
-use std::{
-    collections::HashMap,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::collections::HashMap;
 
 use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::wire::{read, write};
-use crate::{hooks::panic_text, supervision::LineError};
+use crate::{panics::caught, supervision::LineError};
 
 type Export = Box<dyn Fn() -> Result<Vec<u8>, LineError> + Send + Sync>;
 type Import = Box<dyn Fn(&[u8]) -> Result<(), LineError> + Send + Sync>;
@@ -52,8 +49,6 @@ impl Luggage {
 }
 
 fn settle<T>(name: &str, act: impl FnOnce() -> Result<T, LineError>) -> Option<T> {
-    let result = catch_unwind(AssertUnwindSafe(act));
-    let result =
-        result.map_err(|panic| panic_text(&*panic)).and_then(|it| it.map_err(|error| error.to_string()));
+    let result = caught(act).and_then(|done| done.map_err(|error| error.to_string()));
     result.inspect_err(|error| log::error!("`{name}` of the application is not carried over: {error}")).ok()
 }

@@ -18,7 +18,7 @@ pub use self::{
 };
 pub(crate) use self::{
     rejection::{Answer, ErrorReply},
-    runner::{ErasedHooks, HookFailure, HookName, HookRunner, Progress, panic_text},
+    runner::{ErasedHooks, HookFailure, HookName, HookRunner, Progress},
 };
 use crate::{Ended, ErrorCode, Identity, Json, Message};
 

@@ -1,9 +1,7 @@
 //! Runs hooks: once in place, then on the application runtime; with a deadline, and with panics caught.
 
 use std::{
-    any::Any,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{
         Arc,
@@ -22,7 +20,10 @@ use super::{
     Calling, Connected, Connecting, Grant, HookResult, Hooks, Publishing, Reading, Refusal, Rejection,
     Socket, Subscribing,
 };
-use crate::{Ended, Identity, Json, Limits, Message};
+use crate::{
+    Ended, Identity, Json, Limits, Message,
+    panics::{awaited, caught},
+};
 
 /// Runs the hooks of one application. Cheap to clone; the clones share what they learn about slow hooks.
 #[derive(Clone)]
@@ -138,9 +139,9 @@ impl HookRunner {
         hook: impl FnOnce(Arc<dyn ErasedHooks>) -> HookFuture<T>,
     ) -> Progress<T> {
         let hooks = Arc::clone(&self.hooks);
-        let mut future = match catch_unwind(AssertUnwindSafe(|| hook(hooks))) {
+        let mut future = match caught(|| hook(hooks)) {
             Ok(future) => future,
-            Err(panic) => return Progress::Done(Err(HookFailure::Panicked(panic_text(&*panic)))),
+            Err(panic) => return Progress::Done(Err(HookFailure::Panicked(panic))),
         };
         if self.slow[name as usize].load(Ordering::Relaxed) {
             return Progress::Running(self.spawn(future));
@@ -169,7 +170,7 @@ impl HookRunner {
         let (reply, answer) = oneshot::channel();
         let deadline = self.deadline;
         self.runtime.spawn(async move {
-            let ended = match tokio::time::timeout(deadline, CatchPanic(future)).await {
+            let ended = match tokio::time::timeout(deadline, awaited(future)).await {
                 Ok(Ok(result)) => Ok(result),
                 Ok(Err(panic)) => Err(HookFailure::Panicked(panic)),
                 Err(_) => Err(HookFailure::Deadline(deadline)),
@@ -242,7 +243,7 @@ fn poll_inside<F: Future + ?Sized>(
     context: &mut Context<'_>,
 ) -> Result<Poll<F::Output>, String> {
     let _inside = runtime.enter();
-    catch_unwind(AssertUnwindSafe(|| future.poll(context))).map_err(|panic| panic_text(&*panic))
+    caught(|| future.poll(context))
 }
 
 /// A future on a worker thread, polled inside the application runtime, with panics caught and slow polls logged.
@@ -269,23 +270,4 @@ impl<F: Future> Future for Caught<'_, F> {
         }
         polled.map_or_else(|panic| Poll::Ready(Err(panic)), |poll| poll.map(Ok))
     }
-}
-
-/// A spawned hook whose panic is a value.
-struct CatchPanic<T>(HookFuture<T>);
-
-impl<T> Future for CatchPanic<T> {
-    type Output = Result<T, String>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(context))) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic_text(&*panic))),
-        }
-    }
-}
-
-pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-    text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "no message".to_owned())
 }

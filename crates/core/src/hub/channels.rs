@@ -209,7 +209,7 @@ impl Channels {
         let entry = self.entry(&mut stripe, channel);
         entry.count_in(shard);
         if let Some(info) = info.filter(|_| presence) {
-            entry.presence.get_or_insert_default().insert(info.client, Arc::clone(info));
+            entry.show(info);
         }
         stripe.name(channel)
     }
@@ -219,9 +219,8 @@ impl Channels {
         let mut stripe = self.lock(channel);
         let Some(entry) = stripe.get_mut(channel) else { return };
         entry.count_out(shard);
-        if let (Some(info), Some(presence)) = (info, &mut entry.presence) {
-            presence.remove(&info.client);
-            entry.presence.take_if(|presence| presence.is_empty());
+        if let Some(info) = info {
+            entry.hide(info);
         }
     }
 
@@ -266,6 +265,19 @@ impl Entry {
 
     pub(crate) fn count_out(&mut self, shard: usize) {
         self.subscribers[shard] = self.subscribers[shard].saturating_sub(1);
+    }
+
+    /// Somebody is in the channel from now on.
+    pub(crate) fn show(&mut self, info: &Arc<ClientInfo>) {
+        self.presence.get_or_insert_default().insert(info.client, Arc::clone(info));
+    }
+
+    /// Somebody is no longer in the channel.
+    pub(crate) fn hide(&mut self, info: &ClientInfo) {
+        if let Some(presence) = &mut self.presence {
+            presence.remove(&info.client);
+            self.presence.take_if(|presence| presence.is_empty());
+        }
     }
 
     /// Lets go of what is too old. Somebody who is subscribed holds a position, so a stream is forgotten only when nobody

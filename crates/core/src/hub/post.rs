@@ -278,7 +278,7 @@ impl Hub {
         let mut stripe = channels.lock(channel);
         let Some(entry) = stripe.get_mut(channel) else { return };
         if options.presence {
-            entry.presence.get_or_insert_default().insert(info.client, Arc::clone(info));
+            entry.show(info);
         }
         if options.join_leave.exists() {
             self.post_news(entry, channel, || What::Join {
@@ -299,12 +299,7 @@ impl Hub {
             stream.touch(Instant::now());
         }
         if let Some(info) = info {
-            if let Some(presence) = &mut entry.presence
-                && presence.remove(&info.client).is_some()
-                && presence.is_empty()
-            {
-                entry.presence = None;
-            }
+            entry.hide(info);
             if options.join_leave.exists() {
                 self.post_news(entry, channel, || What::Leave {
                     channel: channel.clone(),

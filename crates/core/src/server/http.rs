@@ -8,15 +8,15 @@ use actix_service::{
     IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt, apply_fn_factory, fn_factory, fn_service,
     map_config,
 };
-use actix_web::{App, Error, body::MessageBody, dev::AppConfig};
+use actix_web::{App, Error, HttpResponse, body::MessageBody, dev::AppConfig};
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     net::TcpStream,
     task::{JoinError, JoinHandle},
 };
 
-use super::{AppEntry, gate::Gate, panics, upgrade};
-use crate::{Hub, Settings};
+use super::{AppEntry, gate::Gate, upgrade};
+use crate::{Hub, Settings, panics};
 
 /// A peer that acknowledges nothing for this long is gone, whatever its state says.
 #[cfg(target_os = "linux")]
@@ -132,9 +132,9 @@ where
             let mut response = match answer {
                 Ok(Ok(answer)) => match panics::awaited(answer).await {
                     Ok(answer) => Response::from(answer?.map_into_boxed_body()),
-                    Err(panic) => panics::response(&panic),
+                    Err(panic) => panicked(&panic),
                 },
-                Ok(Err(panic)) => panics::response(&panic),
+                Ok(Err(panic)) => panicked(&panic),
                 Err(refusal) => refusal,
             };
             gate.mark(&mut response);
@@ -152,4 +152,10 @@ fn guard(stream: &TcpStream) {
     if let Err(error) = keepalive {
         log::debug!("cannot set TCP timeouts: {error}");
     }
+}
+
+/// The answer to a request whose handler or middleware panicked: what went wrong inside is for the log.
+fn panicked(panic: &str) -> Response<BoxBody> {
+    log::error!("a handler panicked: {panic}");
+    HttpResponse::InternalServerError().body("internal error\n").into()
 }

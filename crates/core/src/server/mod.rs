@@ -6,7 +6,6 @@ mod gate;
 mod handshake;
 mod http;
 mod origin;
-mod panics;
 mod rehearsal;
 mod route;
 mod running;

@@ -2,13 +2,12 @@
 
 use std::{
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
 };
 
 use super::task::ConnectionTask;
-use crate::hooks::panic_text;
+use crate::panics::caught;
 
 /// Runs a task. It ends when the connection is gone and its last hook has ended, or when the task is parked.
 pub(super) struct Driver(Option<ConnectionTask>);
@@ -29,7 +28,7 @@ impl Future for Driver {
             return Poll::Ready(());
         }
         // Whatever the application's code does to this thread, it costs no other connection anything.
-        let polled = catch_unwind(AssertUnwindSafe(|| task.poll(context)));
-        polled.unwrap_or_else(|panic| task.lose(&panic_text(&*panic), context))
+        let polled = caught(|| task.poll(context));
+        polled.unwrap_or_else(|panic| task.lose(&panic, context))
     }
 }

@@ -1,6 +1,7 @@
 //! One server takes over from another: sockets, channels, and what is under way.
 
 use std::{
+    future::Future,
     sync::{Arc, Mutex},
     time::{Duration, SystemTime},
 };
@@ -256,30 +257,38 @@ fn a_hook_of_a_raw_socket_that_fails_after_the_handover_ends_its_connection() {
     });
 }
 
+/// Everything is allowed, and `/slow` answers when the gate opens.
+fn slow<F>(gate: &Arc<Semaphore>, answer: impl Fn(Hub) -> F + Clone + Send + Sync + 'static) -> Plan
+where
+    F: Future<Output = Result<HttpResponse, HubError>> + 'static,
+{
+    let gate = Arc::clone(gate);
+    Plan::new().everything().routes(move |config| {
+        let (gate, answer) = (Arc::clone(&gate), answer.clone());
+        let handler = move |hub: Hub| {
+            let (gate, answer) = (Arc::clone(&gate), answer.clone());
+            async move {
+                gate.acquire().await.unwrap().forget();
+                answer(hub).await
+            }
+        };
+        config.route("/slow", web::get().to(handler));
+    })
+}
+
 #[test]
 fn a_request_under_way_is_answered_and_reaches_the_sockets_that_have_moved() {
     let gate = Arc::new(Semaphore::new(0));
-    let slow = Arc::clone(&gate);
-    let plan = Plan::new().everything().routes(move |config| {
-        let gate = Arc::clone(&slow);
-        config.route(
-            "/slow",
-            web::get().to(move |hub: Hub| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    gate.acquire().await.unwrap().forget();
-                    let position = hub.publish("lobby", "from the old process").await?.unwrap();
-                    let history = hub.history("lobby", &HistoryQuery::default()).await?;
-                    let present = hub.presence("lobby").await?.len();
-                    let everybody = hub.connections().await?.len();
-                    let kept = history.publications.len();
-                    let missing = hub.history("unkept:x", &HistoryQuery::default()).await;
-                    assert!(matches!(missing, Err(HubError::NoHistory(_))));
-                    let answer = format!("{} {kept} {present} {everybody}", position.offset);
-                    Ok::<_, HubError>(HttpResponse::Ok().body(answer))
-                }
-            }),
-        );
+    let plan = slow(&gate, async |hub: Hub| {
+        let position = hub.publish("lobby", "from the old process").await?.unwrap();
+        let history = hub.history("lobby", &HistoryQuery::default()).await?;
+        let present = hub.presence("lobby").await?.len();
+        let everybody = hub.connections().await?.len();
+        let kept = history.publications.len();
+        let missing = hub.history("unkept:x", &HistoryQuery::default()).await;
+        assert!(matches!(missing, Err(HubError::NoHistory(_))));
+        let answer = format!("{} {kept} {present} {everybody}", position.offset);
+        Ok(HttpResponse::Ok().body(answer))
     });
     serve(plan, async |old| {
         let mut client = Client::connected(old).await;
@@ -684,20 +693,9 @@ fn a_connection_that_is_gone_while_its_hook_runs_holds_nobody_up() {
 #[test]
 fn a_request_of_the_process_before_the_one_before_is_answered() {
     let gate = Arc::new(Semaphore::new(0));
-    let slow = Arc::clone(&gate);
-    let plan = Plan::new().everything().routes(move |config| {
-        let gate = Arc::clone(&slow);
-        config.route(
-            "/slow",
-            web::get().to(move |hub: Hub| {
-                let gate = Arc::clone(&gate);
-                async move {
-                    gate.acquire().await.unwrap().forget();
-                    hub.publish("lobby", "late").await?;
-                    Ok::<_, HubError>(HttpResponse::Ok())
-                }
-            }),
-        );
+    let plan = slow(&gate, async |hub: Hub| {
+        hub.publish("lobby", "late").await?;
+        Ok(HttpResponse::Ok().finish())
     });
     serve(plan, async |first| {
         let mut client = Client::connected(first).await;
@@ -713,6 +711,49 @@ fn a_request_of_the_process_before_the_one_before_is_answered() {
         second.stopped().await;
         drop(client);
         third.finish().await;
+    });
+}
+
+#[test]
+fn a_hook_that_is_not_reported_in_time_does_not_hold_its_connection_for_ever() {
+    let gate = Arc::new(Notify::new());
+    let hook = Arc::clone(&gate);
+    let plan = Plan::new().on_message(move |_, _| {
+        let hook = Arc::clone(&hook);
+        async move {
+            hook.notified().await;
+            Ok(())
+        }
+    });
+    let hooks_may_take = |deadline| move |limits: &mut duplex_core::Limits| limits.hook_deadline = deadline;
+    serve(plan.limits(hooks_may_take(Duration::from_secs(60))), async |old| {
+        let mut peer = old.open().await;
+        peer.send_text("go").await;
+        old.message().await;
+        let new = old.successor(Plan::new().limits(hooks_may_take(Duration::from_millis(100)))).await;
+        // The old process has nothing to report yet.
+        peer.expect_closing(1011).await;
+        gate.notify_one();
+        new.finish().await;
+    });
+}
+
+#[test]
+fn open_pages_learn_of_another_build_and_raw_sockets_do_not() {
+    let plan = |build: &str| {
+        let build = Some(build.to_owned());
+        echo().everything().settings(|settings| settings.build = build)
+    };
+    serve(plan("one"), async |old| {
+        let (mut raw, mut client) = (old.open().await, Client::connected(old).await);
+        let same = old.successor(plan("one")).await;
+        client.expect_nothing().await;
+        let other = same.successor(plan("two")).await;
+        assert_eq!(client.push().await["message"]["data"], json!({ "duplex": { "build": "two" } }));
+        raw.echo("nothing else").await;
+        drop((raw, client));
+        same.finish().await;
+        other.finish().await;
     });
 }
 
