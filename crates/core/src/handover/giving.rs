@@ -2,37 +2,44 @@
 
 use std::{
     collections::VecDeque,
-    os::fd::{AsFd as _, BorrowedFd},
+    os::fd::AsFd as _,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use tokio::{runtime, sync::oneshot, time::timeout};
+use tokio::{
+    runtime,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{
-    Greeted, HandoverError, Link, Luggage, fail_point,
-    message::{RunningHook, ToNew, ToOld},
-    wire::{Wire, write},
+    Batch, Greeted, HandoverError, Link, Luggage, fail_point,
+    message::{ToNew, ToOld},
+    wire::Wire,
 };
 use crate::{
     Hub, Socket,
     blocking::in_thread,
-    shard::{Incoming, Kept, Moving, MovingState, Work},
+    shard::{Remains, Work},
 };
-
-/// Sockets in one message.
-const BATCH_SOCKETS: usize = 200;
 
 /// How long the hub may take to stand still. It takes some milliseconds, unless a hook blocks the thread of its shard.
 const FREEZE_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Bytes of one message beyond which the next part goes into another one.
+/// Bytes of streams in one message beyond which the next ones go into another.
 const BATCH_BYTES: usize = 1 << 20;
 
 /// Messages with sockets that may be on their way: the kernel counts descriptors that nobody has received yet against the
 /// limit on open files.
 const UNACKNOWLEDGED: usize = 2;
+
+/// Batches of connections that may wait to be sent.
+const PACKED: usize = 2;
+
+/// Connections, as the shards pack them.
+type Batches = mpsc::Receiver<Result<Batch, HandoverError>>;
 
 /// A hub that is another process's now.
 pub(crate) struct Given {
@@ -68,37 +75,31 @@ pub(crate) fn give(
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
     freeze(hub, runtime)?;
-    let moving = runtime.block_on(hub.dissolve());
-    // Carried by an actix worker, a connection cannot leave the process.
-    let (moving, staying): (Vec<_>, Vec<_>) =
-        moving.into_iter().partition(|one| matches!(one.stream, Incoming::Tcp(_)));
     let packed = runtime.block_on(pack_luggage(luggage));
-    let handed = packed.and_then(|packed| hand_over(&mut wire, hub, packed, &moving));
-    if let Err(error) = handed {
+    if let Err(error) = packed.and_then(|packed| hand_over(&mut wire, hub, packed, Some(pack(hub)))) {
         if has_committed(&mut wire) {
             return Err(GivingFailed::Lost(error));
         }
         wire.hang_up();
-        hub.adopt(moving);
-        hub.adopt(staying);
-        // Before anything is published again: only now are their shards known to their channels.
-        runtime.block_on(hub.sync());
         hub.resume();
         return Err(GivingFailed::Kept(error));
     }
-    for Moving { kept, .. } in staying {
-        log::warn!("connection {} could not move, and is closed", kept.socket.id());
-        hub.lost(&kept.socket);
-    }
-    let moved = moving.into_iter().map(|Moving { kept: Kept { socket, work, .. }, .. }| (socket, work));
-    let moved = moved.collect();
+    let took = began.elapsed();
     for point in ["commit-received", "forwarding"] {
         fail_point::reach(point, &mut wire).unwrap_or_else(|error| log::warn!("{error}"));
     }
     let (has_started, started) = oneshot::channel();
     let link = Link::start(wire, peer, has_started).map_err(GivingFailed::Lost)?;
     hub.give_away(&link);
-    Ok(Given { link, started, moved, took: began.elapsed() })
+    // What is left of the connections here takes its time, and holds nobody up.
+    let (moved, stayed): (Vec<_>, Vec<_>) =
+        runtime.block_on(hub.dissolve()).into_iter().partition(|one| one.moved);
+    for Remains { socket, .. } in stayed {
+        log::warn!("connection {} could not move, and is closed", socket.id());
+        hub.lost(&socket);
+    }
+    let moved = moved.into_iter().map(|Remains { socket, work, .. }| (socket, work)).collect();
+    Ok(Given { link, started, moved, took })
 }
 
 /// Hands over what channels keep, and nothing else: connections go on here without a hub, to be closed. Blocks, for some
@@ -113,7 +114,7 @@ pub(crate) fn give_streams(
 ) -> Result<(), GivingFailed> {
     let Greeted { mut wire, .. } = greeted;
     freeze(hub, runtime)?;
-    if let Err(error) = hand_over(&mut wire, hub, Vec::new(), &[])
+    if let Err(error) = hand_over(&mut wire, hub, Vec::new(), None)
         && !has_committed(&mut wire)
     {
         wire.hang_up();
@@ -140,12 +141,19 @@ async fn pack_luggage(luggage: Arc<Luggage>) -> Result<Vec<(String, Bytes)>, Han
     Ok(packed?.unwrap_or_default())
 }
 
+/// Has the shards pack their connections, some at a time.
+fn pack(hub: &Hub) -> Batches {
+    let (packed, batches) = mpsc::channel(PACKED);
+    hub.pack(&packed);
+    batches
+}
+
 /// Sends everything and waits for COMMIT.
 fn hand_over(
     wire: &mut Wire,
     hub: &Hub,
     luggage: Vec<(String, Bytes)>,
-    moving: &[Moving],
+    connections: Option<Batches>,
 ) -> Result<(), HandoverError> {
     fail_point::reach("frozen", wire)?;
     wire.send(&ToNew::Hub { fresh: hub.fresh_epoch() }, &[])?;
@@ -154,8 +162,8 @@ fn hand_over(
         wire.send(&ToNew::Luggage(name, packed), &[])?;
     }
     fail_point::reach("state-sent", wire)?;
-    send_connections(wire, moving)?;
-    wire.send(&ToNew::Complete { sockets: moving.len() }, &[])?;
+    let sockets = connections.map_or(Ok(0), |batches| send_connections(wire, batches))?;
+    wire.send(&ToNew::Complete { sockets }, &[])?;
     fail_point::reach("before-commit-received", wire)?;
     match wire.expect()? {
         (ToOld::Commit, _) => Ok(()),
@@ -189,56 +197,39 @@ fn send_streams(wire: &mut Wire, hub: &Hub) -> Result<(), HandoverError> {
     if batch.is_empty() { Ok(()) } else { wire.send(&ToNew::Streams(batch), &[]) }
 }
 
-/// Sends all connections in counted batches, each acknowledged.
-fn send_connections(wire: &mut Wire, moving: &[Moving]) -> Result<(), HandoverError> {
-    let mut rest = moving;
+/// Sends all connections in counted batches as the shards pack them, each acknowledged. Returns how many there were.
+fn send_connections(wire: &mut Wire, mut batches: Batches) -> Result<usize, HandoverError> {
+    let mut sockets = 0;
     let mut on_their_way = VecDeque::new();
-    while !rest.is_empty() || !on_their_way.is_empty() {
-        if !rest.is_empty() && on_their_way.len() < UNACKNOWLEDGED {
-            let sent = send_batch(wire, rest)?;
-            fail_point::reach("socket-sent", wire)?;
-            on_their_way.push_back(sent);
-            rest = rest.get(sent..).unwrap_or_default();
-            continue;
+    while let Some(batch) = batches.blocking_recv() {
+        if on_their_way.len() == UNACKNOWLEDGED {
+            acknowledge(wire, &mut on_their_way)?;
         }
-        let sent = on_their_way.pop_front();
-        match wire.expect()? {
-            (ToOld::Taken(arrived), _) if Some(arrived) == sent => {}
-            (ToOld::Taken(arrived), _) => {
-                return Err(HandoverError::Miscounted { announced: sent.unwrap_or_default(), arrived });
-            }
-            (other, _) => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
-        }
+        let count = send_batch(wire, batch?)?;
+        fail_point::reach("socket-sent", wire)?;
+        on_their_way.push_back(count);
+        sockets += count;
     }
-    Ok(())
+    while !on_their_way.is_empty() {
+        acknowledge(wire, &mut on_their_way)?;
+    }
+    Ok(sockets)
 }
 
-/// Sends as many of these as fit into one message, and says how many that were.
-fn send_batch(wire: &mut Wire, moving: &[Moving]) -> Result<usize, HandoverError> {
-    let mut states = Vec::new();
-    let mut descriptors: Vec<BorrowedFd<'_>> = Vec::new();
-    let mut bytes = 0;
-    for Moving { state, stream, kept } in moving.iter().take(BATCH_SOCKETS) {
-        let Incoming::Tcp(stream) = stream else { continue };
-        let state = pack(state, kept.work.as_ref())?;
-        bytes += state.len();
-        states.push(state);
-        descriptors.push(stream.as_fd());
-        if bytes >= BATCH_BYTES {
-            break;
-        }
-    }
-    let lengths = states.iter().map(Bytes::len).collect();
-    wire.send_with(&ToNew::Connections(lengths), &states, &descriptors)?;
-    Ok(descriptors.len())
+fn send_batch(wire: &mut Wire, batch: Batch) -> Result<usize, HandoverError> {
+    let Batch { parcels, states, mut unsent, sockets, .. } = batch;
+    let descriptors: Vec<_> = sockets.iter().map(|socket| socket.as_fd()).collect();
+    unsent.insert(0, states.into());
+    wire.send_with(&ToNew::Connections(parcels), &unsent, &descriptors)?;
+    Ok(sockets.len())
 }
 
-fn pack(state: &MovingState, work: Option<&Work>) -> Result<Bytes, HandoverError> {
-    let running = work.map(|work| match work {
-        Work::Hook(hook, _) => RunningHook { hook: *hook, command: None },
-        Work::Command(command, hook, _) => RunningHook { hook: *hook, command: Some(*command) },
-    });
-    let mut bytes = Vec::with_capacity(state.weight());
-    write(&mut bytes, &(state, running))?;
-    Ok(bytes.into())
+/// Waits until the batch that was sent first is taken in.
+fn acknowledge(wire: &mut Wire, on_their_way: &mut VecDeque<usize>) -> Result<(), HandoverError> {
+    let announced = on_their_way.pop_front().unwrap_or_default();
+    match wire.expect()? {
+        (ToOld::Taken(arrived), _) if arrived == announced => Ok(()),
+        (ToOld::Taken(arrived), _) => Err(HandoverError::Miscounted { announced, arrived }),
+        (other, _) => Err(HandoverError::OutOfTurn(format!("{other:?}"))),
+    }
 }

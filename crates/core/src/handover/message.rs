@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::{Refusal, parcel::Parcel};
 use crate::{
     Channel, ClientInfo, CloseFrame, ConnectionId, Epoch, HistoryQuery, HubError, Identity, Json, Verb,
     hooks::{Answer, ErrorReply, HookName, Rejection},
@@ -62,9 +62,8 @@ pub(super) enum ToNew {
     Streams(Vec<StreamState>),
     /// Something that the application carries over, by its name.
     Luggage(String, Bytes),
-    /// Connections, each with a descriptor, as the lengths of what is behind this message; each on its own, so that one that
-    /// is not understood costs no other.
-    Connections(Vec<usize>),
+    /// Connections, each with a descriptor and bytes behind this message: first the states of all, then what each has unsent.
+    Connections(Vec<Parcel>),
     /// That was everything.
     Complete {
         sockets: usize,

@@ -18,6 +18,7 @@ mod giving;
 mod link;
 mod luggage;
 mod message;
+mod parcel;
 mod peer;
 mod predecessor;
 mod rendezvous;
@@ -33,6 +34,7 @@ pub(crate) use self::{
     link::Link,
     luggage::Luggage,
     message::Question,
+    parcel::{Arrival, Batch},
     successors::{Conversation, Greeted, Intent, turn_away},
     taking::{Taken, take},
 };
@@ -53,4 +55,4 @@ const KERNEL_DECIDES: bool = cfg!(target_os = "linux");
 /// The version of everything that crosses from one process to the next. Between processes of different versions only what
 /// channels keep crosses, if that has the same version, and the listening sockets; connections are closed and come back. A
 /// test fails when what crosses has changed and this has not.
-pub const STATE_VERSION: u32 = 1;
+pub const STATE_VERSION: u32 = 2;

@@ -2,24 +2,20 @@
 
 use std::{net::TcpStream, os::fd::OwnedFd};
 
-use bytes::Bytes;
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
 };
 
 use super::{
-    HandoverError, Luggage, Predecessor,
+    Arrival, HandoverError, Luggage, Predecessor,
     errands::{Errands, RunningHooks},
     fail_point,
-    message::{RunningHook, ToNew, ToOld},
-    wire::{Wire, read},
+    message::{ToNew, ToOld},
+    parcel::Parcel,
+    wire::Wire,
 };
-use crate::{
-    Hub,
-    descriptors::room_for_descriptors,
-    shard::{Incoming, Kept, Moving, MovingState},
-};
+use crate::{Hub, Socket, descriptors::room_for_descriptors};
 
 /// A hub that has been taken over.
 pub(crate) struct Taken {
@@ -77,7 +73,7 @@ fn receive(
 ) -> Result<usize, HandoverError> {
     let mut arrived = 0;
     loop {
-        let (message, bytes, descriptors) = wire.receive_with()?.ok_or(HandoverError::HungUp)?;
+        let (message, descriptors) = wire.expect()?;
         match message {
             ToNew::Refused(refusal) => return Err(refusal.into()),
             ToNew::Hub { fresh } => {
@@ -86,14 +82,10 @@ fn receive(
             }
             ToNew::Streams(streams) => hub.go_on_with(streams),
             ToNew::Luggage(name, packed) => luggage.unpack(&name, &packed),
-            ToNew::Connections(lengths) => {
+            ToNew::Connections(parcels) => {
                 let count = descriptors.len();
-                let states = split(bytes, &lengths).filter(|states| states.len() == count);
-                let miscounted = HandoverError::Miscounted { announced: lengths.len(), arrived: count };
-                let states = states.ok_or(miscounted)?;
                 fail_point::reach("socket-received", wire)?;
-                let moving = states.iter().zip(descriptors);
-                hub.adopt(moving.filter_map(|(state, socket)| unpack(hub, hooks, state, socket)).collect());
+                hub.adopt(open(wire, hub, parcels, descriptors, hooks)?);
                 wire.send(&ToOld::Taken(count), &[])?;
                 arrived += count;
             }
@@ -106,22 +98,30 @@ fn receive(
     }
 }
 
-/// The parts of these lengths at the end of a message; nothing if there is not so much.
-fn split(mut bytes: Bytes, lengths: &[usize]) -> Option<Vec<Bytes>> {
-    let total = lengths.iter().try_fold(0_usize, |sum, length| sum.checked_add(*length))?;
-    let mut rest = bytes.split_off(bytes.len().checked_sub(total)?);
-    Some(lengths.iter().map(|length| rest.split_to(*length)).collect())
-}
-
-/// A connection whose state is not understood is closed, by the end of its descriptor, and comes back.
-fn unpack(hub: &Hub, hooks: &mut RunningHooks, state: &Bytes, socket: OwnedFd) -> Option<Moving> {
-    let (state, running) = read::<(MovingState, Option<RunningHook>)>(state)
-        .inspect_err(|error| log::error!("a connection cannot move and is closed: {error}"))
-        .ok()?;
-    let connection = &state.connection;
-    let handle =
-        hub.socket_for(connection.id, connection.identity.clone(), connection.peer, connection.opened);
-    let work = running.map(|running| hooks.expect(&handle, running));
-    let kept = Kept { place: hub.place_for(connection.id), socket: handle, work };
-    Some(Moving { state, stream: Incoming::Tcp(TcpStream::from(socket)), kept })
+/// The connections of a message, with what is behind it, each for its shard.
+fn open(
+    wire: &mut Wire,
+    hub: &Hub,
+    parcels: Vec<Parcel>,
+    descriptors: Vec<OwnedFd>,
+    hooks: &mut RunningHooks,
+) -> Result<Vec<Arrival>, HandoverError> {
+    if parcels.len() != descriptors.len() {
+        return Err(HandoverError::Miscounted { announced: parcels.len(), arrived: descriptors.len() });
+    }
+    let total = parcels.iter().fold(0_usize, |sum, parcel| sum.saturating_add(parcel.state));
+    let mut states = wire.receive_bytes(total)?;
+    let arrival = |(parcel, descriptor): (Parcel, OwnedFd)| {
+        let Parcel { connection, peer, running, state, unsent } = parcel;
+        let socket = Socket::new(connection, None, peer, hub.clone());
+        Ok(Arrival {
+            place: hub.place_for(connection),
+            stream: TcpStream::from(descriptor),
+            work: running.map(|running| hooks.expect(&socket, running)),
+            unsent: wire.receive_bytes(unsent)?,
+            state: states.split_to(state),
+            socket,
+        })
+    };
+    parcels.into_iter().zip(descriptors).map(arrival).collect()
 }

@@ -53,7 +53,7 @@ impl Wire {
         self.send_with(message, &[], descriptors)
     }
 
-    /// Sends a message with bytes behind it, which are much and therefore not copied into it.
+    /// Sends a message and bytes behind it, for [`receive_bytes`](Self::receive_bytes).
     pub(super) fn send_with<M: Serialize>(
         &mut self,
         message: &M,
@@ -77,16 +77,13 @@ impl Wire {
     pub(super) fn receive<M: DeserializeOwned>(
         &mut self,
     ) -> Result<Option<(M, Vec<OwnedFd>)>, HandoverError> {
-        let received = self.receive_with()?;
-        Ok(received.map(|(message, _, descriptors)| (message, descriptors)))
+        let Some((body, descriptors)) = self.0.receive().map_err(understood)? else { return Ok(None) };
+        Ok(Some((read(&body)?, descriptors)))
     }
 
-    /// The next message, with all bytes of it, at whose end is what was sent behind it.
-    pub(super) fn receive_with<M: DeserializeOwned>(
-        &mut self,
-    ) -> Result<Option<(M, Bytes, Vec<OwnedFd>)>, HandoverError> {
-        let Some((body, descriptors)) = self.0.receive().map_err(understood)? else { return Ok(None) };
-        Ok(Some((read(&body)?, body.into(), descriptors)))
+    /// As many bytes, which the last message speaks of.
+    pub(super) fn receive_bytes(&mut self, length: usize) -> Result<Bytes, HandoverError> {
+        Ok(self.0.receive_bytes(length).map_err(understood)?.into())
     }
 
     /// The next message, which has to come.

@@ -6,14 +6,14 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{Hub, StreamState};
 use crate::{
-    ConnectionId, Ended, Epoch, Identity, Socket, Stop,
-    handover::Link,
+    ConnectionId, Ended, Epoch, Socket, Stop,
+    handover::{Arrival, Batch, HandoverError, Link},
     hub::Place,
-    shard::{Incoming, Letter, Moving, Newcomer, NewcomerState, Outgoing, What},
+    shard::{Incoming, Letter, Newcomer, NewcomerState, Outgoing, Remains, What},
     state_file::{self, StateFileError},
 };
 
@@ -46,17 +46,22 @@ impl Hub {
         }
     }
 
-    /// Takes all connections out of a frozen hub.
-    pub(crate) async fn dissolve(&self) -> Vec<Moving> {
+    /// Has all connections of a frozen hub packed, some at a time; they stay here. It ends when nobody takes them.
+    pub(crate) fn pack(&self, to: &mpsc::Sender<Result<Batch, HandoverError>>) {
+        self.tell_shards(|| Letter::Pack(to.clone()));
+    }
+
+    /// Lets go of all connections of a frozen hub.
+    pub(crate) async fn dissolve(&self) -> Vec<Remains> {
         self.ask_shards(Letter::Dissolve).await.into_iter().flatten().collect()
     }
 
     /// Takes connections into a hub that is frozen, or does not run yet; each goes to the shard that its id names.
-    pub(crate) fn adopt(&self, moving: Vec<Moving>) {
+    pub(crate) fn adopt(&self, arrivals: Vec<Arrival>) {
         let mut shards: Vec<_> = self.shared.inboxes.iter().map(|_| Vec::new()).collect();
-        moving.into_iter().for_each(|one| shards[one.kept.place.shard()].push(one));
-        for (inbox, moving) in self.shared.inboxes.iter().zip(shards) {
-            inbox.push(0, Letter::Adopt(moving));
+        arrivals.into_iter().for_each(|one| shards[one.place.shard()].push(one));
+        for (inbox, arrivals) in self.shared.inboxes.iter().zip(shards) {
+            inbox.push(0, Letter::Adopt(arrivals));
         }
     }
 
@@ -121,21 +126,6 @@ impl Hub {
     /// A place for a connection that has been let in by another process, whatever the limit.
     pub(crate) fn place_for(&self, id: ConnectionId) -> Place {
         self.shared.census.move_in(id.shard(self.shared.inboxes.len()))
-    }
-
-    /// The handle of a connection that has moved here.
-    pub(crate) fn socket_for(
-        &self,
-        id: ConnectionId,
-        identity: Identity,
-        peer: Option<std::net::SocketAddr>,
-        opened: bool,
-    ) -> Socket {
-        let socket = Socket::new(id, Some(identity), peer, self.clone());
-        if opened {
-            socket.open();
-        }
-        socket
     }
 
     /// Takes in a socket that another process has let in.

@@ -109,6 +109,8 @@ impl Running {
             }
             Err(GivingFailed::Lost(error)) => {
                 log::error!("process {process} has taken over and cannot be spoken to: {}", explain(&error));
+                // Their sockets are its.
+                self.hub.dissolve().await;
                 self.hub.lose();
                 Ending::Stop(Stop::Restart)
             }

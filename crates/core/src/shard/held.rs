@@ -8,7 +8,7 @@ use super::outbound::{Slow, weight};
 use crate::Channel;
 
 /// Frames in the order they came, with the channel that they are about.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Held {
     frames: Vec<(Option<Channel>, Bytes)>,
     bytes: usize,

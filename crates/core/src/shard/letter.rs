@@ -8,17 +8,17 @@ use std::{
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
-    moving::Moving,
+    moving::Remains,
     outgoing::{Dialect, Outgoing},
     transport::Incoming,
 };
 use crate::{
     Channel, ConnectionId, Identity, Json, Position, Publication, Stop,
     codec::CloseFrame,
-    handover::Link,
+    handover::{Arrival, Batch, HandoverError, Link},
     hooks::Rejection,
     hub::{Place, Target},
 };
@@ -56,10 +56,12 @@ pub(crate) enum Letter {
     Park(oneshot::Sender<()>),
     /// Say that everything before this letter is done.
     Sync(oneshot::Sender<()>),
-    /// Give all parked connections away.
-    Dissolve(oneshot::Sender<Vec<Moving>>),
+    /// Pack all parked connections, some at a time.
+    Pack(mpsc::Sender<Result<Batch, HandoverError>>),
+    /// Let go of all parked connections.
+    Dissolve(oneshot::Sender<Vec<Remains>>),
     /// Take connections in, and keep them parked.
-    Adopt(Vec<Moving>),
+    Adopt(Vec<Arrival>),
     /// Let the parked connections go on.
     Resume,
     /// The hub is another process's: sockets that still come in are for it.

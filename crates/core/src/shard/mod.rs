@@ -40,7 +40,7 @@ use self::{
 };
 pub(crate) use self::{
     letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},
-    moving::{Kept, Moving, MovingState, NewcomerState},
+    moving::{MovingState, NewcomerState, Remains},
     outgoing::{Dialect, Outgoing, What},
     task::{Answer, Work},
     transport::Incoming,
@@ -229,7 +229,8 @@ impl Shard {
             Letter::Park(parked) => self.park_all(parked),
             // Whoever asked may have given up.
             Letter::Sync(done) => drop(done.send(())),
-            Letter::Dissolve(reply) => self.give_back(reply.send(self.dissolve())),
+            Letter::Pack(to) => self.pack(to),
+            Letter::Dissolve(reply) => drop(reply.send(self.dissolve())),
             Letter::Adopt(moving) => moving.into_iter().for_each(|one| self.adopt(one)),
             Letter::Resume => self.resume(),
             Letter::Forward(link) => self.forward_to(link),

@@ -1,11 +1,11 @@
-//! How connections leave a shard and come to one: as data, with their byte streams. A shard that is given back what it gave
-//! away goes on as if nothing had been.
+//! How connections leave a shard and come to one: as data, with their byte streams. A shard keeps what it packs until it is
+//! told to let go of it, or that it is to go on as if nothing had been.
 
-use std::rc::Rc;
+use std::{rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Newcomer, Shard,
@@ -15,35 +15,25 @@ use super::{
     task::{ConnectionTask, TaskState, Work},
     transport::Incoming,
 };
-use crate::{Socket, handover::Link, hub::Place};
+use crate::{
+    Socket,
+    handover::{Arrival, Batch, HandoverError, Link},
+};
 
-/// A connection between two shards.
-pub(crate) struct Moving {
-    pub(crate) state: MovingState,
-    pub(crate) stream: Incoming,
-    pub(crate) kept: Kept,
-}
-
-/// What of it is plain data.
+/// What of a connection is plain data.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct MovingState {
-    pub(crate) connection: ConnectionState,
-    pub(crate) task: TaskState,
+    connection: ConnectionState,
+    task: TaskState,
 }
 
-impl MovingState {
-    /// What it takes on the way, about, in bytes.
-    pub(crate) fn weight(&self) -> usize {
-        self.connection.weight() + self.task.weight() + 1024
-    }
-}
-
-/// What of it belongs to its process.
-pub(crate) struct Kept {
+/// What is left here of a connection whose task was parked.
+pub(crate) struct Remains {
     pub(crate) socket: Socket,
-    pub(crate) place: Place,
     /// A hook that goes on.
     pub(crate) work: Option<Work>,
+    /// It can leave the process: none that an actix worker carries can.
+    pub(crate) moved: bool,
 }
 
 /// A socket that has not come to its shard yet, as plain data.
@@ -96,48 +86,81 @@ impl Shard {
         }
     }
 
-    /// Gives away all connections, which must be parked.
-    pub(super) fn dissolve(&self) -> Vec<Moving> {
+    /// Packs all connections, which must be parked, and stay here as they are: if nobody takes them, they go on.
+    pub(super) fn pack(self: &Rc<Self>, to: mpsc::Sender<Result<Batch, HandoverError>>) {
+        let shard = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            let mut next = 0;
+            while next < shard.parked.borrow().len() {
+                let batch = shard.pack_some(&mut next);
+                let failed = batch.is_err();
+                if to.send(batch).await.is_err() || failed {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// As many as go together, from the parked task `next` on, which becomes the first one that is left.
+    fn pack_some(&self, next: &mut usize) -> Result<Batch, HandoverError> {
+        let mut batch = Batch::default();
+        let (parked, now) = (self.parked.borrow(), Instant::now());
+        for task in parked.iter().skip(*next) {
+            *next += 1;
+            let connection = task.connection();
+            // None that an actix worker carries can leave the process.
+            if let Some(descriptor) = connection.transport.descriptor() {
+                let state = MovingState { connection: connection.state(now), task: task.state() };
+                let descriptor = descriptor.try_clone_to_owned()?;
+                batch.add(&connection.socket, &state, connection.unsent(), task.work(), descriptor)?;
+            }
+            if batch.is_full() {
+                break;
+            }
+        }
+        Ok(batch)
+    }
+
+    /// Lets go of all connections that are parked.
+    pub(super) fn dissolve(&self) -> Vec<Remains> {
         let roster = self.roster.take();
         let tasks = self.parked.take();
         self.dirty.take();
-        let tasks: Vec<_> = tasks.into_iter().map(ConnectionTask::into_parts).collect();
-        let leaving: Vec<_> = tasks.iter().map(|(connection, ..)| connection.subscriptions.take()).collect();
-        // The tasks have the last handles to their connections now.
+        let remains = tasks.into_iter().map(|task| {
+            let moved = task.connection().transport.descriptor().is_some();
+            let (connection, work) = task.into_parts();
+            for one in connection.subscriptions.take() {
+                self.channels.move_out(&one.channel, self.index, one.info.as_ref());
+            }
+            Remains { socket: connection.socket.clone(), work, moved }
+        });
+        let remains = remains.collect();
         drop(roster);
-        let moving =
-            tasks.into_iter().zip(leaving).filter_map(|((connection, task, work), subscriptions)| {
-                for one in &subscriptions {
-                    self.channels.move_out(&one.channel, self.index, one.info.as_ref());
-                }
-                let connection = Rc::into_inner(connection)?;
-                let (connection, socket, transport, place) = connection.into_state(subscriptions);
-                let stream =
-                    transport.close_up().inspect_err(|error| log::warn!("a socket is lost: {error}"));
-                let kept = Kept { socket, place, work };
-                Some(Moving { state: MovingState { connection, task }, stream: stream.ok()?, kept })
-            });
-        moving.collect()
+        remains
     }
 
-    /// Whoever asked for the connections has given up: they stay.
-    pub(super) fn give_back(self: &Rc<Self>, given: Result<(), Vec<Moving>>) {
-        given.err().into_iter().flatten().for_each(|moving| self.adopt(moving));
-    }
-
-    /// Takes a connection in and keeps it parked.
-    pub(super) fn adopt(self: &Rc<Self>, moving: Moving) {
-        let Moving { state: MovingState { connection, task }, stream, kept: Kept { socket, place, work } } =
-            moving;
-        let transport = match stream.open() {
-            Ok(transport) => transport,
+    /// Takes a connection in and keeps it parked. One that is not understood is closed, by the end of its descriptor, and
+    /// comes back.
+    pub(super) fn adopt(self: &Rc<Self>, arrival: Arrival) {
+        let state = arrival.state();
+        let Arrival { socket, place, stream, work, unsent, .. } = arrival;
+        let id = socket.id();
+        let MovingState { connection, task } = match state {
+            Ok(state) => state,
+            Err(error) => return log::error!("connection {id} cannot move and is closed: {error}"),
+        };
+        let moved = match Incoming::Tcp(stream).open() {
+            Ok(transport) => {
+                Connection::from_state(connection, unsent, socket.clone(), transport, place, &self.limits)
+            }
             Err(error) => {
                 log::warn!("a socket that has moved here cannot be used: {error}");
                 return socket.hub().lost(&socket);
             }
         };
-        let (connection, subscriptions) =
-            Connection::from_state(connection, socket, transport, place, &self.limits);
+        let Some((connection, subscriptions)) = moved else {
+            return log::error!("connection {id} cannot move and is closed: not all that is unsent has come");
+        };
         let connection = Rc::new(connection);
         let mut roster = self.roster.borrow_mut();
         roster.add(&connection);

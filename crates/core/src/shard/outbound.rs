@@ -10,7 +10,7 @@ use bytes::{Buf, Bytes};
 
 use serde::{Deserialize, Serialize};
 
-use super::transport::Transport;
+use super::{outgoing::join, transport::Transport};
 
 /// Frames that one vectored write takes at most.
 const SLICES: usize = 32;
@@ -34,17 +34,12 @@ pub(crate) struct Outbound {
     progress: bool,
 }
 
-/// A queue as plain data, which another process understands.
+/// A queue as plain data, which another process understands. The frames themselves are beside it: they may be much.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct OutboundState {
-    frames: VecDeque<Bytes>,
+    /// Bytes of each frame.
+    frames: Vec<usize>,
     started: bool,
-}
-
-impl OutboundState {
-    pub(crate) fn weight(&self) -> usize {
-        weight(self.frames.iter().map(Bytes::len).sum(), self.frames.len())
-    }
 }
 
 /// The consumer reads too slowly: what waited before this frame was over the budget.
@@ -63,12 +58,22 @@ pub(crate) enum Written {
 }
 
 impl Outbound {
-    pub(crate) fn into_state(self) -> OutboundState {
-        OutboundState { frames: self.frames, started: self.started }
+    pub(crate) fn state(&self) -> OutboundState {
+        OutboundState { frames: self.frames.iter().map(Bytes::len).collect(), started: self.started }
     }
 
-    pub(crate) fn from_state(OutboundState { frames, started }: OutboundState) -> Self {
-        Self { bytes: frames.iter().map(Bytes::len).sum(), frames, started, progress: false }
+    /// The frames one behind the other, in pieces.
+    pub(crate) fn pieces(&self) -> Vec<Bytes> {
+        join(self.frames.iter()).collect()
+    }
+
+    /// The queue again, with all frames one behind the other; nothing if they are not as long.
+    pub(crate) fn from_state(state: OutboundState, mut all: Bytes) -> Option<Self> {
+        let OutboundState { frames: lengths, started } = state;
+        let bytes = all.len();
+        let frame = |length| (length <= all.len()).then(|| all.split_to(length));
+        let frames = lengths.into_iter().map(frame).collect::<Option<_>>()?;
+        all.is_empty().then_some(Self { frames, bytes, started, progress: false })
     }
 
     /// Writes a frame to the transport if nothing waits before it, and queues what is left.

@@ -51,7 +51,7 @@ pub(super) struct SessionState {
 }
 
 /// A subscription that is not made yet: the hook decides.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Asked {
     channel: Channel,
     /// It was taken back meanwhile, so what the hook says counts no more: it may have looked before that.
@@ -59,7 +59,7 @@ struct Asked {
 }
 
 /// How far a client has come.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// It has not said who it is yet.
     New,
@@ -71,7 +71,7 @@ pub(super) enum Stage {
 }
 
 /// What the reply to a connect command will say.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Welcome {
     pub(super) subs: BTreeMap<Channel, (Terms, Option<Snapshot>)>,
     /// Bytes of recovered data in it.
@@ -94,13 +94,13 @@ impl Session {
     }
 
     /// What another process needs to go on with it.
-    pub(super) fn into_state(self, now: Instant) -> SessionState {
+    pub(super) fn state(&self, now: Instant) -> SessionState {
         SessionState {
-            stage: self.stage,
-            commands: self.commands,
+            stage: self.stage.clone(),
+            commands: self.commands.clone(),
             awaits_answer: self.awaits_answer,
-            upgraded: self.upgraded,
-            subscribing: self.subscribing,
+            upgraded: self.upgraded.clone(),
+            subscribing: self.subscribing.clone(),
             ping_due_in: left(now, self.ping_due),
             unanswered_pings: self.unanswered_pings,
             refreshable: self.refreshable,

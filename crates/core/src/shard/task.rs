@@ -70,13 +70,6 @@ pub(crate) struct TaskState {
     failed: bool,
 }
 
-impl TaskState {
-    /// Bytes that have come in and are not done with.
-    pub(super) fn weight(&self) -> usize {
-        self.unread.len() + self.decoder.heap_bytes()
-    }
-}
-
 /// What goes on elsewhere on behalf of the connection.
 pub(crate) enum Work {
     Hook(HookName, Answer<HookResult>),
@@ -117,10 +110,25 @@ impl ConnectionTask {
         }
     }
 
-    /// Takes a parked task apart.
-    pub(super) fn into_parts(self) -> (Rc<Connection>, TaskState, Option<Work>) {
-        let Self { connection, decoder, unread, work, begun, deaf, failed, .. } = self;
-        (connection, TaskState { decoder, unread: unread.freeze(), begun, deaf, failed }, work)
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The hook that runs for its connection.
+    pub(super) fn work(&self) -> Option<&Work> {
+        self.work.as_ref()
+    }
+
+    /// What a parked task knows.
+    pub(super) fn state(&self) -> TaskState {
+        let Self { decoder, unread, begun, deaf, failed, .. } = self;
+        let (decoder, unread) = (decoder.clone(), Bytes::copy_from_slice(unread));
+        TaskState { decoder, unread, begun: *begun, deaf: *deaf, failed: *failed }
+    }
+
+    /// Ends a parked task.
+    pub(super) fn into_parts(self) -> (Rc<Connection>, Option<Work>) {
+        (self.connection, self.work)
     }
 
     /// Puts it together again, with the limits that count now.

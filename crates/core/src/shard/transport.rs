@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, IoSlice},
+    os::fd::{AsFd as _, BorrowedFd},
     task::{Context, Poll},
 };
 
@@ -35,11 +36,11 @@ impl Incoming {
 }
 
 impl Transport {
-    /// Takes the stream off the runtime, so that another one, or another process, can have it.
-    pub(crate) fn close_up(self) -> io::Result<Incoming> {
+    /// Its descriptor, if it has one of its own.
+    pub(crate) fn descriptor(&self) -> Option<BorrowedFd<'_>> {
         match self {
-            Self::Tcp(stream) => stream.into_std().map(Incoming::Tcp),
-            Self::Portable(pipe) => Ok(Incoming::Portable(pipe)),
+            Self::Tcp(stream) => Some(stream.as_fd()),
+            Self::Portable(_) => None,
         }
     }
 

@@ -79,7 +79,8 @@ pub(super) struct Connection {
     pinged: Cell<Option<Instant>>,
     queue_bytes: usize,
     close_timeout: Duration,
-    place: Place,
+    /// As long as it has one, it counts.
+    _place: Place,
 }
 
 impl Connection {
@@ -113,7 +114,7 @@ impl Connection {
             pinged: Cell::new(None),
             queue_bytes: limits.queue_bytes,
             close_timeout: limits.close_timeout,
-            place,
+            _place: place,
         }
     }
 

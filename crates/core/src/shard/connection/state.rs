@@ -3,16 +3,16 @@
 
 use std::{
     cell::{Cell, RefCell},
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::{Connection, Phase, Subscription};
 use crate::{
-    Channel, ClientInfo, ConnectionId, Ended, Identity, Limits, Socket,
+    Channel, ClientInfo, Ended, Identity, Limits, Socket,
     deadline::{after, before, left},
     hub::Place,
     shard::{
@@ -27,11 +27,9 @@ use crate::{
 /// Everything that a connection is, but for its byte stream and what its task knows.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct ConnectionState {
-    pub(crate) id: ConnectionId,
-    pub(crate) identity: Identity,
-    pub(crate) peer: Option<SocketAddr>,
+    identity: Identity,
     /// `on_connect` has begun, so `on_disconnect` will be due.
-    pub(crate) opened: bool,
+    opened: bool,
     subscriptions: Vec<SubscriptionState>,
     session: Option<SessionState>,
     outbound: OutboundState,
@@ -57,40 +55,28 @@ struct SubscriptionState {
     asked: bool,
 }
 
-impl ConnectionState {
-    /// Bytes that wait to be written.
-    pub(in crate::shard) fn weight(&self) -> usize {
-        self.outbound.weight()
-    }
-}
-
 impl Connection {
-    /// Takes a connection apart. Its subscriptions are no longer in the roster.
-    pub(in crate::shard) fn into_state(
-        self,
-        subscriptions: Vec<Subscription>,
-    ) -> (ConnectionState, Socket, Transport, Place) {
-        let now = Instant::now();
+    /// What it is now, but for what waits to be written.
+    pub(in crate::shard) fn state(&self, now: Instant) -> ConnectionState {
         let ago = |then: Instant| now.saturating_duration_since(then);
-        let subscriptions = subscriptions.into_iter().map(|one| SubscriptionState {
-            channel: one.channel,
+        let subscriptions = self.subscriptions.borrow();
+        let subscriptions = subscriptions.iter().map(|one| SubscriptionState {
+            channel: one.channel.clone(),
             audience: one.audience,
-            info: one.info,
+            info: one.info.clone(),
             expires_in: one.expires.map(|expires| left(now, expires)),
             refreshable: one.refreshable,
             asked: one.asked,
         });
-        let state = ConnectionState {
-            id: self.socket.id(),
+        ConnectionState {
             identity: self.socket.identity().clone(),
-            peer: self.socket.peer(),
             opened: self.socket.has_opened(),
             subscriptions: subscriptions.collect(),
-            session: self.session.map(|session| session.into_inner().into_state(now)),
-            outbound: self.outbound.into_inner().into_state(),
-            held: self.held.into_inner().map(|held| *held),
+            session: self.session().map(|session| session.state(now)),
+            outbound: self.outbound.borrow().state(),
+            held: self.held.borrow().as_deref().cloned(),
             phase: self.phase.get(),
-            ended: self.ended.into_inner().map(|ended| *ended),
+            ended: self.ended.borrow().as_deref().cloned(),
             hook_runs: self.hook_runs.get(),
             age: ago(self.opened),
             heard: ago(self.heard.get()),
@@ -98,24 +84,35 @@ impl Connection {
             pinged: self.pinged.get().map(ago),
             expires_in: self.expires.get().map(|expires| left(now, expires)),
             given_up_in: self.deadline.get().map(|deadline| left(now, deadline)),
-        };
-        (state, self.socket, self.transport, self.place)
+        }
     }
 
-    /// Puts a connection together again. Its subscriptions are yet to be entered into the roster.
+    /// What waits to be written, in pieces.
+    pub(in crate::shard) fn unsent(&self) -> Vec<Bytes> {
+        self.outbound.borrow().pieces()
+    }
+
+    /// Puts a connection together again; nothing if `unsent` is not what waited to be written. Its subscriptions are yet to
+    /// be entered into the roster.
     pub(in crate::shard) fn from_state(
         state: ConnectionState,
+        unsent: Bytes,
         socket: Socket,
         transport: Transport,
         place: Place,
         limits: &Limits,
-    ) -> (Self, Vec<Subscription>) {
+    ) -> Option<(Self, Vec<Subscription>)> {
         let now = Instant::now();
+        let outbound = Outbound::from_state(state.outbound, unsent)?;
+        socket.identify(state.identity);
+        if state.opened {
+            socket.open();
+        }
         let session = state.session.map(|session| Session::from_state(session, now));
         let connection = Self {
             expires: Cell::new(state.expires_in.map(|time| after(now, time))),
             hook_runs: Cell::new(state.hook_runs),
-            outbound: RefCell::new(Outbound::from_state(state.outbound)),
+            outbound: RefCell::new(outbound),
             held: RefCell::new(state.held.map(Box::new)),
             phase: Cell::new(state.phase),
             deadline: Cell::new(state.given_up_in.map(|time| after(now, time))),
@@ -135,6 +132,6 @@ impl Connection {
             refreshable: one.refreshable,
             asked: one.asked,
         });
-        (connection, subscriptions.collect())
+        Some((connection, subscriptions.collect()))
     }
 }
