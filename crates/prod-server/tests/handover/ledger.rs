@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::json;
 
-use crate::{socket::Gone, words};
+use crate::{socket::Gone, stage::Phase, words};
 
 /// What went well and what did not.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,9 +68,10 @@ impl Sum for Counts {
 /// What a client noticed of a swap.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Noticed {
-    /// The longest time in which it heard nothing.
+    /// The longest time in which it heard nothing. What begins behind the swap is not of it: then those who were in the middle
+    /// of something go on, which is a load.
     pub(crate) gap: Duration,
-    /// The longest time that an answer took.
+    /// The longest time that an answer took to something said before the swap was over.
     pub(crate) echo: Duration,
 }
 
@@ -78,6 +79,8 @@ struct Sent {
     number: u64,
     size: usize,
     at: Instant,
+    /// The swap behind which it was sent.
+    behind: Option<u32>,
 }
 
 /// The accounts of one client.
@@ -97,7 +100,8 @@ pub(crate) struct Ledger {
     counts: Counts,
     /// What was wrong first, in words.
     pub(crate) complaint: Option<String>,
-    last_heard: Option<Instant>,
+    /// When, and behind which swap, it heard something last.
+    last_heard: Option<(Instant, Option<u32>)>,
     /// Times between two things heard, and of answers, while nothing was swapped.
     usual: Vec<Noticed>,
     swaps: BTreeMap<u32, Noticed>,
@@ -127,12 +131,12 @@ impl Ledger {
     }
 
     /// The number of the next message, which is about to be sent.
-    pub(crate) fn send(&mut self, size: impl FnOnce(u64) -> usize) -> (u64, String) {
+    pub(crate) fn send(&mut self, phase: Phase, size: impl FnOnce(u64) -> usize) -> (u64, String) {
         let number = self.next;
         let size = size(number);
         self.next += 1;
         self.counts.sent += 1;
-        self.awaited.push_back(Sent { number, size, at: Instant::now() });
+        self.awaited.push_back(Sent { number, size, at: Instant::now(), behind: phase.behind() });
         (number, words::text(self.client, number, size))
     }
 
@@ -148,10 +152,12 @@ impl Ledger {
         }
     }
 
-    /// A text that came, during a swap or not. Returns the number of the message that it answers, if it is that.
-    pub(crate) fn hear(&mut self, text: &str, swap: Option<u32>) -> Option<u64> {
-        let now = Instant::now();
-        let gap = self.last_heard.replace(now).map(|last| now - last).unwrap_or_default();
+    /// A text that came. Returns the number of the message that it answers, if it is that.
+    pub(crate) fn hear(&mut self, text: &str, phase: Phase) -> Option<u64> {
+        let (now, swap) = (Instant::now(), phase.swap());
+        let last = self.last_heard.replace((now, phase.behind()));
+        let counts = |behind: Option<u32>| swap.is_none() || behind != swap;
+        let gap = last.filter(|(_, behind)| counts(*behind)).map(|(at, _)| now - at).unwrap_or_default();
         let mut noticed = Noticed { gap, echo: Duration::ZERO };
         let mut answered = None;
         if text.starts_with("Hello from the GET handler at ") {
@@ -160,7 +166,9 @@ impl Ledger {
             self.greetings += 1;
         } else if self.awaited.front().is_some_and(|sent| text == self.expected(sent)) {
             let sent = self.awaited.pop_front().unwrap();
-            noticed.echo = now - sent.at;
+            if counts(sent.behind) {
+                noticed.echo = now - sent.at;
+            }
             self.counts.echoed += 1;
             answered = Some(sent.number);
         } else {
@@ -283,15 +291,15 @@ mod tests {
         /// A client that was greeted and has sent this many messages.
         fn sent(count: u64) -> Scene {
             let mut ledger = Ledger::new(3, false, "id".to_owned());
-            ledger.hear("Hello from the server now (id)", None);
+            ledger.hear("Hello from the server now (id)", Phase::Quiet);
             for _ in 0..count {
-                ledger.send(|_| 50);
+                ledger.send(Phase::Quiet, |_| 50);
             }
             Scene(ledger)
         }
 
         fn answer(&mut self, number: u64) {
-            self.0.hear(&format!("{} (id)", words::text(3, number, 50)), None);
+            self.0.hear(&format!("{} (id)", words::text(3, number, 50)), Phase::Quiet);
         }
     }
 
@@ -303,7 +311,7 @@ mod tests {
     fn what_is_answered_in_order_and_once_is_well() {
         let mut scene = Scene::sent(3);
         (0..3).for_each(|number| scene.answer(number));
-        scene.0.hear("Hello from the GET handler at noon", None);
+        scene.0.hear("Hello from the GET handler at noon", Phase::Quiet);
         assert_eq!((scene.0.counts(1), scene.0.account(1)), (good(3), None));
         assert!(scene.0.is_settled(1) && !scene.0.is_settled(2));
     }
@@ -340,7 +348,7 @@ mod tests {
             let mut scene = Scene::sent(1);
             let text = format!("{} (id)", words::text(3, 0, 50));
             let text = if change.0 == "a" { text + " " } else { text.replace(change.0, change.1) };
-            scene.0.hear(&text, None);
+            scene.0.hear(&text, Phase::Quiet);
             assert_eq!(scene.0.counts(0), Counts { sent: 1, damaged: 1, ..Counts::default() });
         }
     }
@@ -348,16 +356,34 @@ mod tests {
     #[test]
     fn what_nobody_asked_for_is_strange() {
         let mut scene = Scene::sent(0);
-        scene.0.hear("Hello from the server again (id)", None);
-        scene.0.hear("4:0:somebody else's", None);
+        scene.0.hear("Hello from the server again (id)", Phase::Quiet);
+        scene.0.hear("4:0:somebody else's", Phase::Quiet);
         scene.0.pong(b"x");
         assert_eq!(scene.0.counts(0), Counts { strange: 3, ..Counts::default() });
     }
 
     #[test]
+    fn a_swap_ends_with_what_has_begun_in_it() {
+        let mut scene = Scene::sent(1);
+        let wait = || std::thread::sleep(Duration::from_millis(2));
+        wait();
+        scene.0.hear("0", Phase::Swapping(1));
+        let during = scene.0.swaps[&1].gap;
+        assert!(during >= Duration::from_millis(2));
+        wait();
+        scene.0.send(Phase::After(1), |_| 50);
+        scene.0.hear("first behind it", Phase::After(1));
+        let (across, usual) = (scene.0.swaps[&1], scene.0.usual.len());
+        wait();
+        scene.0.hear("second behind it", Phase::After(1));
+        assert_eq!((scene.0.swaps[&1].gap, scene.0.usual.len()), (across.gap, usual));
+        assert!(across.gap > Duration::ZERO);
+    }
+
+    #[test]
     fn messages_to_everybody_come_once() {
         let mut scene = Scene::sent(0);
-        scene.0.hear("Hello from the GET handler at noon", None);
+        scene.0.hear("Hello from the GET handler at noon", Phase::Quiet);
         assert_eq!([0, 1, 2].map(|sent| scene.0.counts(sent).misheard), [1, 0, 1]);
     }
 }

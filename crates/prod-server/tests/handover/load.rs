@@ -27,6 +27,10 @@ async fn nobody_notices_that_one_process_takes_over_from_another() {
     let scale = Scale::asked_for();
     let mut run = Run::start(&scale, Site::program).await;
     for _ in 0..scale.swaps {
+        if scale.control {
+            run.control().await;
+            sleep(scale.rest).await;
+        }
         run.swap().await;
         sleep(scale.rest).await;
     }
@@ -34,7 +38,8 @@ async fn nobody_notices_that_one_process_takes_over_from_another() {
     println!("{report}");
     assert_eq!(report.wrong(), 0, "{report}");
     assert_eq!(report.counts.echoed, report.counts.sent, "{report}");
-    let processes: HashSet<_> = report.swaps.iter().map(|swap| swap.to).collect();
+    let swaps = report.swaps.iter().filter(|swap| !swap.is_control());
+    let processes: HashSet<_> = swaps.map(|swap| swap.to).collect();
     assert_eq!(processes.len(), scale.swaps as usize, "each is a process of its own: {report}");
 }
 
@@ -54,6 +59,9 @@ async fn nobody_notices_that_a_process_fails_to_take_over() {
 
 /// Sockets that are opened at the same time.
 const AT_ONCE: usize = 64;
+
+/// How long nobody takes over, which is about as long as it takes.
+const CONTROL: Duration = Duration::from_millis(250);
 
 /// A load on a server, and the server.
 pub(crate) struct Run {
@@ -115,6 +123,13 @@ impl Run {
         assert!(status.success(), "{status}:\n{}\nand the next one:\n{}", last.said(), self.server.said());
         let moved = last.line("have moved to process").unwrap_or_default();
         swap.frozen = moved.rsplit_once(" in ").map_or("?", |(_, time)| time).to_owned();
+        self.end(swap, began).await;
+    }
+
+    /// Does as if a process took over.
+    async fn control(&mut self) {
+        let (swap, began) = self.begin().await;
+        sleep(CONTROL).await;
         self.end(swap, began).await;
     }
 

@@ -44,6 +44,17 @@ pub(crate) struct Report {
     pub(crate) complaints: Vec<String>,
 }
 
+impl Swap {
+    /// Whether nobody took over, so that what was noticed is the load's.
+    pub(crate) fn is_control(&self) -> bool {
+        self.from == self.to
+    }
+
+    fn kind(&self) -> &'static str {
+        if self.is_control() { "control" } else { "swap" }
+    }
+}
+
 impl Report {
     /// Everything that must not be.
     pub(crate) fn wrong(&self) -> u64 {
@@ -81,9 +92,10 @@ impl Display for Report {
             let echo = Spread::of(noticed.iter().map(|noticed| noticed.echo));
             writeln!(
                 formatter,
-                "swap {}: pid {} to {}, {} sockets, {} messages, {} requests; start to old gone {} ms, \
+                "{} {}: pid {} to {}, {} sockets, {} messages, {} requests; start to old gone {} ms, \
                  settled {} ms; frozen for {}; {} in the middle of something, got there in {} ms, {} bytes unsent; \
                  silence p50/p99/max {silence} ms; slowest answer p50/p99/max {echo} ms",
+                swap.kind(),
                 swap.number,
                 swap.from,
                 swap.to,
@@ -98,22 +110,29 @@ impl Display for Report {
                 swap.unsent
             )?;
         }
-        let over = |part: f64, of: fn(&Noticed) -> Duration| {
-            let each = self.noticed.iter().map(|noticed| Spread::of(noticed.iter().map(of)).at(part) / 1e3);
-            Spread::of(each.map(Duration::from_secs_f64))
-        };
-        for (name, part) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
-            let (silence, echo) = (over(part, |noticed| noticed.gap), over(part, |noticed| noticed.echo));
-            writeln!(
-                formatter,
-                "over {} swaps, {name} over clients: silence median {:.1} ms, at most {:.1} ms; \
-                 slowest answer median {:.1} ms, at most {:.1} ms",
-                self.swaps.len(),
-                silence.at(0.5),
-                silence.at(1.0),
-                echo.at(0.5),
-                echo.at(1.0)
-            )?;
+        for kind in ["control", "swap"] {
+            let of_kind = self.swaps.iter().zip(&self.noticed).filter(|(swap, _)| swap.kind() == kind);
+            let noticed: Vec<_> = of_kind.map(|(_, noticed)| noticed).collect();
+            let over = |part: f64, of: fn(&Noticed) -> Duration| {
+                let each = noticed.iter().map(|noticed| Spread::of(noticed.iter().map(of)).at(part) / 1e3);
+                Spread::of(each.map(Duration::from_secs_f64))
+            };
+            for (name, part) in
+                [("p50", 0.5), ("p99", 0.99), ("max", 1.0)].iter().filter(|_| !noticed.is_empty())
+            {
+                let (silence, echo) =
+                    (over(*part, |noticed| noticed.gap), over(*part, |noticed| noticed.echo));
+                writeln!(
+                    formatter,
+                    "over {} of kind {kind}, {name} over clients: silence median {:.1} ms, at most {:.1} ms; \
+                     slowest answer median {:.1} ms, at most {:.1} ms",
+                    noticed.len(),
+                    silence.at(0.5),
+                    silence.at(1.0),
+                    echo.at(0.5),
+                    echo.at(1.0)
+                )?;
+            }
         }
         for complaint in &self.complaints {
             writeln!(formatter, "{complaint}")?;

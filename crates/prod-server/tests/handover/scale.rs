@@ -24,6 +24,8 @@ pub(crate) struct Scale {
     /// At least so many requests are sent.
     pub(crate) requests: u64,
     pub(crate) swaps: u32,
+    /// Before each of them everybody does the same once, and nobody takes over: what is noticed then is the load's.
+    pub(crate) control: bool,
     /// The time between two swaps.
     pub(crate) rest: Duration,
 }
@@ -45,6 +47,7 @@ impl Scale {
             shout: ms(100),
             requests: 2000,
             swaps: 5,
+            control: false,
             rest: ms(200),
         }
     }
@@ -59,6 +62,7 @@ impl Scale {
             shout: ms(500),
             requests: 50_000,
             swaps: 20,
+            control: true,
             rest: ms(500),
             ..Scale::small()
         }
@@ -72,6 +76,7 @@ impl Scale {
             pace: ms(20),
             callers: 4,
             shout: ms(5000),
+            control: true,
             rest: ms(2000),
             ..Scale::small()
         }

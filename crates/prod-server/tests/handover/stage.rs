@@ -37,6 +37,14 @@ impl Phase {
         }
     }
 
+    /// The swap that is over.
+    pub(crate) fn behind(self) -> Option<u32> {
+        match self {
+            Phase::After(swap) => Some(swap),
+            _ => None,
+        }
+    }
+
     /// Whether clients that stop for a swap are to be still.
     pub(crate) fn is_still(self) -> bool {
         matches!(self, Phase::Before(_) | Phase::Cut(_) | Phase::Swapping(_))

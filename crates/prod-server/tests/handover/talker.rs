@@ -133,7 +133,7 @@ impl Talker {
     pub(crate) async fn talk(self, stage: Arc<Stage>) -> Ledger {
         let Talker { plan, mut reader, writer, mut ledger, early } = self;
         for text in early {
-            ledger.hear(&text, None);
+            ledger.hear(&text, Phase::Quiet);
         }
         let (answers, to_answer) = mpsc::unbounded_channel();
         let shared = Shared {
@@ -240,7 +240,7 @@ impl Shared<'_> {
     }
 
     fn hear_text(&self, text: &str, phase: Phase) {
-        let answered = self.ledger().hear(text, phase.swap());
+        let answered = self.ledger().hear(text, phase);
         if answered.is_some() {
             self.stage.answered.fetch_add(1, Ordering::Relaxed);
         }
@@ -328,7 +328,8 @@ impl Speaker<'_, '_> {
     /// Takes the next message into the accounts, and puts it into the words of the client.
     fn next(&self, asked: Option<Phase>, size: impl FnOnce(usize, u64, Habit) -> usize) -> (u64, String) {
         let Plan { number: client, habit, protocol, .. } = self.shared.plan;
-        let (number, text) = self.shared.ledger().send(|number| size(client, number, habit));
+        let (number, text) =
+            self.shared.ledger().send(*self.phase.borrow(), |number| size(client, number, habit));
         if let Some(phase) = asked {
             *self.shared.mark.lock().unwrap() = Some((number, phase));
         }
