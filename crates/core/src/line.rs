@@ -1,5 +1,5 @@
 //! Bytes and descriptors over a Unix stream socket: a header of five bytes (length of the body, number of descriptors),
-//! then the body. Behind a message there may be bytes that it speaks of, which need not be copied into it. It blocks: each side gives the receiving end a thread of its own, which therefore notices the other side's
+//! then the body. It blocks: each side gives the receiving end a thread of its own, which therefore notices the other side's
 //! death whatever the rest of the program is busy with.
 
 use std::io::{self, IoSlice, IoSliceMut, Read as _, Write as _};
@@ -9,7 +9,6 @@ use std::os::fd::{BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags,
@@ -112,13 +111,11 @@ impl RawLine {
         let _ = self.stream.shutdown(which);
     }
 
-    /// Sends one message, whose body is what `write` appends, with its descriptors, which stay open on this side too. The
-    /// bytes `behind` it are for [`receive_bytes`](Self::receive_bytes).
+    /// Sends one message, whose body is what `write` appends, with its descriptors, which stay open on this side too.
     pub(crate) fn send(
         &mut self,
         descriptors: &[BorrowedFd<'_>],
         write: impl FnOnce(&mut Vec<u8>) -> Result<(), LineError>,
-        behind: &[Bytes],
     ) -> Result<(), LineError> {
         let mut bytes = vec![0; HEADER];
         write(&mut bytes)?;
@@ -134,22 +131,8 @@ impl RawLine {
             rustix::net::sendmsg(&self.stream, &[IoSlice::new(&bytes)], &mut ancillary, NO_SIGNAL)
         });
         // The descriptors go with the first byte; what a full buffer left over is plain bytes.
-        let mut sent = sent.map_err(io::Error::from)?;
-        let behind = behind.iter().map(|part| IoSlice::new(part));
-        let mut parts: Vec<_> = std::iter::once(IoSlice::new(&bytes)).chain(behind).collect();
-        let mut left = &mut parts[..];
-        loop {
-            IoSlice::advance_slices(&mut left, sent);
-            if left.is_empty() {
-                return Ok(());
-            }
-            sent = match self.stream.write_vectored(left) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(sent) => sent,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => 0,
-                Err(error) => return Err(error.into()),
-            };
-        }
+        let sent = sent.map_err(io::Error::from)?;
+        Ok(self.stream.write_all(&bytes[sent..])?)
     }
 
     /// Waits for the next message: its body and the descriptors that came with it, close-on-exec. `None` is the end of the
@@ -161,18 +144,9 @@ impl RawLine {
         if descriptors.len() != announced {
             return Err(LineError::MissingDescriptors { announced, arrived: descriptors.len() });
         }
-        Ok(Some((self.receive_bytes(length)?, descriptors)))
-    }
-
-    /// Waits for as many bytes, which were sent behind the last message.
-    pub(crate) fn receive_bytes(&mut self, length: usize) -> Result<Vec<u8>, LineError> {
-        if length > self.limits.message {
-            return Err(LineError::TooLong { length, limit: self.limits.message });
-        }
-        // Without filling it with zeros first: it may be much.
-        let mut bytes = Vec::with_capacity(length);
-        let read = (&self.stream).take(length as u64).read_to_end(&mut bytes).map_err(truncated)?;
-        if read == length { Ok(bytes) } else { Err(LineError::Truncated) }
+        let mut body = vec![0; length];
+        self.stream.read_exact(&mut body).map_err(truncated)?;
+        Ok(Some((body, descriptors)))
     }
 
     fn receive_header(&mut self) -> Result<Option<(usize, usize, Vec<OwnedFd>)>, LineError> {

@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    Batch, Greeted, HandoverError, Link, Luggage, fail_point,
+    Greeted, HandoverError, Link, Luggage, Packed, fail_point,
     message::{ToNew, ToOld},
     wire::Wire,
 };
@@ -39,7 +39,7 @@ const UNACKNOWLEDGED: usize = 2;
 const PACKED: usize = 2;
 
 /// Connections, as the shards pack them.
-type Batches = mpsc::Receiver<Result<Batch, HandoverError>>;
+type Batches = mpsc::Receiver<Result<Packed, HandoverError>>;
 
 /// A hub that is another process's now.
 pub(crate) struct Given {
@@ -216,11 +216,11 @@ fn send_connections(wire: &mut Wire, mut batches: Batches) -> Result<usize, Hand
     Ok(sockets)
 }
 
-fn send_batch(wire: &mut Wire, batch: Batch) -> Result<usize, HandoverError> {
-    let Batch { parcels, states, mut unsent, sockets, .. } = batch;
-    let descriptors: Vec<_> = sockets.iter().map(|socket| socket.as_fd()).collect();
-    unsent.insert(0, states.into());
-    wire.send_with(&ToNew::Connections(parcels), &unsent, &descriptors)?;
+fn send_batch(wire: &mut Wire, batch: Packed) -> Result<usize, HandoverError> {
+    let Packed { parcels, file, sockets } = batch;
+    let sockets_behind = sockets.iter().map(|socket| socket.as_fd());
+    let descriptors: Vec<_> = std::iter::once(file.as_fd()).chain(sockets_behind).collect();
+    wire.send(&ToNew::Connections(parcels), &descriptors)?;
     Ok(sockets.len())
 }
 

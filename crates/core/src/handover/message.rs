@@ -62,7 +62,7 @@ pub(super) enum ToNew {
     Streams(Vec<StreamState>),
     /// Something that the application carries over, by its name.
     Luggage(String, Bytes),
-    /// Connections, each with a descriptor and bytes behind this message: first the states of all, then what each has unsent.
+    /// Connections, each with a descriptor, behind that of the file with their bytes.
     Connections(Vec<Parcel>),
     /// That was everything.
     Complete {

@@ -34,7 +34,7 @@ pub(crate) use self::{
     link::Link,
     luggage::Luggage,
     message::Question,
-    parcel::{Arrival, Batch},
+    parcel::{Arrival, Batch, Delivery, Packed, Unpacked},
     successors::{Conversation, Greeted, Intent, turn_away},
     taking::{Taken, take},
 };

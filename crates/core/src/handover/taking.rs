@@ -1,21 +1,18 @@
 //! The new process's part from its readiness to COMMIT.
 
-use std::{net::TcpStream, os::fd::OwnedFd};
-
 use tokio::{
     runtime,
     sync::{mpsc, oneshot},
 };
 
 use super::{
-    Arrival, HandoverError, Luggage, Predecessor,
+    Delivery, HandoverError, Luggage, Predecessor,
     errands::{Errands, RunningHooks},
     fail_point,
     message::{ToNew, ToOld},
-    parcel::Parcel,
     wire::Wire,
 };
-use crate::{Hub, Socket, descriptors::room_for_descriptors};
+use crate::{Hub, descriptors::room_for_descriptors};
 
 /// A hub that has been taken over.
 pub(crate) struct Taken {
@@ -83,9 +80,10 @@ fn receive(
             ToNew::Streams(streams) => hub.go_on_with(streams),
             ToNew::Luggage(name, packed) => luggage.unpack(&name, &packed),
             ToNew::Connections(parcels) => {
-                let count = descriptors.len();
                 fail_point::reach("socket-received", wire)?;
-                hub.adopt(open(wire, hub, parcels, descriptors, hooks)?);
+                let delivery = Delivery::new(parcels, descriptors, hub, hooks)?;
+                let count = delivery.len();
+                hub.adopt(delivery);
                 wire.send(&ToOld::Taken(count), &[])?;
                 arrived += count;
             }
@@ -96,32 +94,4 @@ fn receive(
             other => return Err(HandoverError::OutOfTurn(format!("{other:?}"))),
         }
     }
-}
-
-/// The connections of a message, with what is behind it, each for its shard.
-fn open(
-    wire: &mut Wire,
-    hub: &Hub,
-    parcels: Vec<Parcel>,
-    descriptors: Vec<OwnedFd>,
-    hooks: &mut RunningHooks,
-) -> Result<Vec<Arrival>, HandoverError> {
-    if parcels.len() != descriptors.len() {
-        return Err(HandoverError::Miscounted { announced: parcels.len(), arrived: descriptors.len() });
-    }
-    let total = parcels.iter().fold(0_usize, |sum, parcel| sum.saturating_add(parcel.state));
-    let mut states = wire.receive_bytes(total)?;
-    let arrival = |(parcel, descriptor): (Parcel, OwnedFd)| {
-        let Parcel { connection, peer, running, state, unsent } = parcel;
-        let socket = Socket::new(connection, None, peer, hub.clone());
-        Ok(Arrival {
-            place: hub.place_for(connection),
-            stream: TcpStream::from(descriptor),
-            work: running.map(|running| hooks.expect(&socket, running)),
-            unsent: wire.receive_bytes(unsent)?,
-            state: states.split_to(state),
-            socket,
-        })
-    };
-    parcels.into_iter().zip(descriptors).map(arrival).collect()
 }

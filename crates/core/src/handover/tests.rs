@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    io::Write as _,
+    io::{Read as _, Seek as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::Arc,
     time::UNIX_EPOCH,
@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Batch, Refusal, STATE_VERSION,
+    Packed, Refusal, STATE_VERSION,
     message::{Answered, Failure, Hello, HookEnd, Question, ToNew, ToOld, Welcome},
     wire::read,
 };
@@ -96,12 +96,12 @@ fn what_crosses_has_the_shape_of_its_version() {
         hub.pack(&packed);
         drop(packed);
         while let Some(batch) = batches.recv().await {
-            let Batch { parcels, states, .. } = batch.unwrap();
-            let mut states = &states[..];
+            let Packed { parcels, mut file, .. } = batch.unwrap();
+            file.rewind().unwrap();
             for parcel in &parcels {
-                let packed = states.split_off(..parcel.state).unwrap();
-                let moving: MovingState = read(packed).unwrap();
-                state.add("Connection", &moving);
+                let mut packed = vec![0; parcel.state];
+                file.read_exact(&mut packed).unwrap();
+                state.add("Connection", &read::<MovingState<'_>>(&packed).unwrap());
             }
             state.add("ToNew", &ToNew::Connections(parcels));
         }

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::HandoverError;
@@ -50,17 +49,7 @@ impl Wire {
         message: &M,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), HandoverError> {
-        self.send_with(message, &[], descriptors)
-    }
-
-    /// Sends a message and bytes behind it, for [`receive_bytes`](Self::receive_bytes).
-    pub(super) fn send_with<M: Serialize>(
-        &mut self,
-        message: &M,
-        behind: &[Bytes],
-        descriptors: &[BorrowedFd<'_>],
-    ) -> Result<(), HandoverError> {
-        self.0.send(descriptors, |body| write(body, message), behind).map_err(understood)
+        self.0.send(descriptors, |body| write(body, message)).map_err(understood)
     }
 
     /// Something that is no message.
@@ -70,7 +59,7 @@ impl Wire {
             body.extend_from_slice(&[0xc1; 100]);
             Ok(())
         };
-        Ok(self.0.send(&[], garbage, &[])?)
+        Ok(self.0.send(&[], garbage)?)
     }
 
     /// The next message, or nothing at the end of the line.
@@ -79,11 +68,6 @@ impl Wire {
     ) -> Result<Option<(M, Vec<OwnedFd>)>, HandoverError> {
         let Some((body, descriptors)) = self.0.receive().map_err(understood)? else { return Ok(None) };
         Ok(Some((read(&body)?, descriptors)))
-    }
-
-    /// As many bytes, which the last message speaks of.
-    pub(super) fn receive_bytes(&mut self, length: usize) -> Result<Bytes, HandoverError> {
-        Ok(self.0.receive_bytes(length).map_err(understood)?.into())
     }
 
     /// The next message, which has to come.

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Hub, StreamState};
 use crate::{
     ConnectionId, Ended, Epoch, Socket, Stop,
-    handover::{Arrival, Batch, HandoverError, Link},
+    handover::{Delivery, HandoverError, Link, Packed},
     hub::Place,
     shard::{Incoming, Letter, Newcomer, NewcomerState, Outgoing, Remains, What},
     state_file::{self, StateFileError},
@@ -47,7 +47,7 @@ impl Hub {
     }
 
     /// Has all connections of a frozen hub packed, some at a time; they stay here. It ends when nobody takes them.
-    pub(crate) fn pack(&self, to: &mpsc::Sender<Result<Batch, HandoverError>>) {
+    pub(crate) fn pack(&self, to: &mpsc::Sender<Result<Packed, HandoverError>>) {
         self.tell_shards(|| Letter::Pack(to.clone()));
     }
 
@@ -57,11 +57,12 @@ impl Hub {
     }
 
     /// Takes connections into a hub that is frozen, or does not run yet; each goes to the shard that its id names.
-    pub(crate) fn adopt(&self, arrivals: Vec<Arrival>) {
-        let mut shards: Vec<_> = self.shared.inboxes.iter().map(|_| Vec::new()).collect();
-        arrivals.into_iter().for_each(|one| shards[one.place.shard()].push(one));
-        for (inbox, arrivals) in self.shared.inboxes.iter().zip(shards) {
-            inbox.push(0, Letter::Adopt(arrivals));
+    pub(crate) fn adopt(&self, delivery: Delivery) {
+        let inboxes = &self.shared.inboxes;
+        for (inbox, part) in inboxes.iter().zip(delivery.by_shard(inboxes.len())) {
+            if part.len() > 0 {
+                inbox.push(0, Letter::Adopt(part));
+            }
         }
     }
 

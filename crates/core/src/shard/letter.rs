@@ -18,7 +18,7 @@ use super::{
 use crate::{
     Channel, ConnectionId, Identity, Json, Position, Publication, Stop,
     codec::CloseFrame,
-    handover::{Arrival, Batch, HandoverError, Link},
+    handover::{Delivery, HandoverError, Link, Packed},
     hooks::Rejection,
     hub::{Place, Target},
 };
@@ -57,11 +57,11 @@ pub(crate) enum Letter {
     /// Say that everything before this letter is done.
     Sync(oneshot::Sender<()>),
     /// Pack all parked connections, some at a time.
-    Pack(mpsc::Sender<Result<Batch, HandoverError>>),
+    Pack(mpsc::Sender<Result<Packed, HandoverError>>),
     /// Let go of all parked connections.
     Dissolve(oneshot::Sender<Vec<Remains>>),
     /// Take connections in, and keep them parked.
-    Adopt(Vec<Arrival>),
+    Adopt(Delivery),
     /// Let the parked connections go on.
     Resume,
     /// The hub is another process's: sockets that still come in are for it.

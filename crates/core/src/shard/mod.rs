@@ -231,7 +231,7 @@ impl Shard {
             Letter::Sync(done) => drop(done.send(())),
             Letter::Pack(to) => self.pack(to),
             Letter::Dissolve(reply) => drop(reply.send(self.dissolve())),
-            Letter::Adopt(moving) => moving.into_iter().for_each(|one| self.adopt(one)),
+            Letter::Adopt(delivery) => self.adopt_all(delivery),
             Letter::Resume => self.resume(),
             Letter::Forward(link) => self.forward_to(link),
             Letter::Drain { stop, spread } => self.drain(stop, spread),

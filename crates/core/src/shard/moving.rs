@@ -17,14 +17,21 @@ use super::{
 };
 use crate::{
     Socket,
-    handover::{Arrival, Batch, HandoverError, Link},
+    handover::{Arrival, Batch, Delivery, HandoverError, Link, Packed, Unpacked},
 };
 
 /// What of a connection is plain data.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct MovingState {
+pub(crate) struct MovingState<'a> {
     connection: ConnectionState,
-    task: TaskState,
+    task: TaskState<'a>,
+}
+
+impl MovingState<'_> {
+    /// What it takes on the way, about, in bytes.
+    pub(crate) fn weight(&self) -> usize {
+        self.task.weight() + 1024
+    }
 }
 
 /// What is left here of a connection whose task was parked.
@@ -87,7 +94,7 @@ impl Shard {
     }
 
     /// Packs all connections, which must be parked, and stay here as they are: if nobody takes them, they go on.
-    pub(super) fn pack(self: &Rc<Self>, to: mpsc::Sender<Result<Batch, HandoverError>>) {
+    pub(super) fn pack(self: &Rc<Self>, to: mpsc::Sender<Result<Packed, HandoverError>>) {
         let shard = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let mut next = 0;
@@ -102,7 +109,7 @@ impl Shard {
     }
 
     /// As many as go together, from the parked task `next` on, which becomes the first one that is left.
-    fn pack_some(&self, next: &mut usize) -> Result<Batch, HandoverError> {
+    fn pack_some(&self, next: &mut usize) -> Result<Packed, HandoverError> {
         let mut batch = Batch::default();
         let (parked, now) = (self.parked.borrow(), Instant::now());
         for task in parked.iter().skip(*next) {
@@ -118,7 +125,7 @@ impl Shard {
                 break;
             }
         }
-        Ok(batch)
+        batch.pack()
     }
 
     /// Lets go of all connections that are parked.
@@ -139,27 +146,40 @@ impl Shard {
         remains
     }
 
-    /// Takes a connection in and keeps it parked. One that is not understood is closed, by the end of its descriptor, and
+    /// Takes connections in and keeps them parked. One that is not understood is closed, by the end of its descriptor, and
     /// comes back.
-    pub(super) fn adopt(self: &Rc<Self>, arrival: Arrival) {
-        let state = arrival.state();
-        let Arrival { socket, place, stream, work, unsent, .. } = arrival;
-        let id = socket.id();
-        let MovingState { connection, task } = match state {
-            Ok(state) => state,
-            Err(error) => return log::error!("connection {id} cannot move and is closed: {error}"),
+    pub(super) fn adopt_all(self: &Rc<Self>, delivery: Delivery) {
+        let count = delivery.len();
+        let all = match delivery.unpack() {
+            Ok(all) => all,
+            Err(error) => return log::error!("{count} connections cannot move and are closed: {error}"),
         };
-        let moved = match Incoming::Tcp(stream).open() {
-            Ok(transport) => {
-                Connection::from_state(connection, unsent, socket.clone(), transport, place, &self.limits)
+        for (arrival, unpacked) in all {
+            match unpacked {
+                Ok(unpacked) => self.adopt(arrival, unpacked),
+                Err(error) => {
+                    log::error!("connection {} cannot move and is closed: {error}", arrival.socket.id());
+                }
             }
+        }
+    }
+
+    fn adopt(self: &Rc<Self>, arrival: Arrival, (state, unsent): Unpacked) {
+        let Arrival { socket, place, stream, work, .. } = arrival;
+        let MovingState { connection, task } = state;
+        connection.introduce(&socket);
+        let transport = match Incoming::Tcp(stream).open() {
+            Ok(transport) => transport,
             Err(error) => {
                 log::warn!("a socket that has moved here cannot be used: {error}");
                 return socket.hub().lost(&socket);
             }
         };
+        let moved =
+            Connection::from_state(connection, unsent, socket.clone(), transport, place, &self.limits);
         let Some((connection, subscriptions)) = moved else {
-            return log::error!("connection {id} cannot move and is closed: not all that is unsent has come");
+            log::error!("connection {} cannot move and is closed: what it has unsent is cut", socket.id());
+            return socket.hub().lost(&socket);
         };
         let connection = Rc::new(connection);
         let mut roster = self.roster.borrow_mut();

@@ -2,6 +2,7 @@
 //! connection to its end.
 
 use std::{
+    borrow::Cow,
     cell::RefCell,
     future::Future,
     io, mem,
@@ -62,12 +63,20 @@ pub(super) struct ConnectionTask {
 
 /// A parked task as plain data, which another process understands.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct TaskState {
-    decoder: Decoder,
+pub(crate) struct TaskState<'a> {
+    /// It may hold much of a message.
+    decoder: Cow<'a, Decoder>,
     unread: Bytes,
     begun: bool,
     deaf: bool,
     failed: bool,
+}
+
+impl TaskState<'_> {
+    /// Bytes that have come in and are not done with.
+    pub(super) fn weight(&self) -> usize {
+        self.unread.len() + self.decoder.heap_bytes()
+    }
 }
 
 /// What goes on elsewhere on behalf of the connection.
@@ -120,10 +129,10 @@ impl ConnectionTask {
     }
 
     /// What a parked task knows.
-    pub(super) fn state(&self) -> TaskState {
+    pub(super) fn state(&self) -> TaskState<'_> {
         let Self { decoder, unread, begun, deaf, failed, .. } = self;
-        let (decoder, unread) = (decoder.clone(), Bytes::copy_from_slice(unread));
-        TaskState { decoder, unread, begun: *begun, deaf: *deaf, failed: *failed }
+        let unread = Bytes::copy_from_slice(unread);
+        TaskState { decoder: Cow::Borrowed(decoder), unread, begun: *begun, deaf: *deaf, failed: *failed }
     }
 
     /// Ends a parked task.
@@ -135,10 +144,11 @@ impl ConnectionTask {
     pub(super) fn from_parts(
         connection: Rc<Connection>,
         shard: Rc<Shard>,
-        state: TaskState,
+        state: TaskState<'_>,
         work: Option<Work>,
     ) -> Self {
-        let TaskState { mut decoder, unread, begun, deaf, failed } = state;
+        let TaskState { decoder, unread, begun, deaf, failed } = state;
+        let mut decoder = decoder.into_owned();
         decoder.set_limits(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes));
         let unread = BytesMut::from(unread);
         Self {

@@ -66,7 +66,7 @@ impl Line {
         message: &M,
         descriptors: &[BorrowedFd<'_>],
     ) -> Result<(), LineError> {
-        self.line.send(descriptors, |body| serde_json::to_writer(body, message).map_err(misunderstood), &[])
+        self.line.send(descriptors, |body| serde_json::to_writer(body, message).map_err(misunderstood))
     }
 
     /// Waits for the next message. `None` is the end of the line: the other side closed it or is dead.

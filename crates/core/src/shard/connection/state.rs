@@ -55,6 +55,16 @@ struct SubscriptionState {
     asked: bool,
 }
 
+impl ConnectionState {
+    /// Tells the connection's handle who is there.
+    pub(in crate::shard) fn introduce(&self, socket: &Socket) {
+        socket.identify(self.identity.clone());
+        if self.opened {
+            socket.open();
+        }
+    }
+}
+
 impl Connection {
     /// What it is now, but for what waits to be written.
     pub(in crate::shard) fn state(&self, now: Instant) -> ConnectionState {
@@ -104,10 +114,6 @@ impl Connection {
     ) -> Option<(Self, Vec<Subscription>)> {
         let now = Instant::now();
         let outbound = Outbound::from_state(state.outbound, unsent)?;
-        socket.identify(state.identity);
-        if state.opened {
-            socket.open();
-        }
         let session = state.session.map(|session| Session::from_state(session, now));
         let connection = Self {
             expires: Cell::new(state.expires_in.map(|time| after(now, time))),
