@@ -34,7 +34,7 @@ pub(crate) use self::{
     link::Link,
     luggage::Luggage,
     message::Question,
-    parcel::{Arrival, Batch, Delivery, Packed, Unpacked},
+    parcel::{Arrival, Batch, Delivery, Packed, Part, Rest, Unpacked},
     successors::{Conversation, Greeted, Intent, turn_away},
     taking::{Taken, take},
 };

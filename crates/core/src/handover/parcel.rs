@@ -1,6 +1,6 @@
 //! Connections on their way to another process. The shard that has them packs them, and the shard that gets them unpacks
-//! them, so that all processors take part. Their bytes are in a file in memory, whose descriptor travels beside theirs: a
-//! line would carry them through its small buffer, and the two processes would take turns.
+//! them, so that all processors take part. Their bytes are in a file in memory, whose descriptor travels beside theirs: so
+//! what is much need not be read before the new process serves, and is as safe there as if it had been.
 
 use std::{
     fs::File,
@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use rustix::buffer::spare_capacity;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use super::{
     HandoverError,
@@ -25,7 +25,7 @@ use crate::{
     ConnectionId, Hub, Socket,
     hub::Place,
     line::MOST_DESCRIPTORS,
-    shard::{MovingState, Work},
+    shard::{ConnectionState, TaskState, Work},
     supervision::LineError,
 };
 
@@ -35,6 +35,9 @@ const MOST_SOCKETS: usize = MOST_DESCRIPTORS - 1;
 /// Bytes of connections beyond which the next one goes with another message.
 const MOST_BYTES: usize = 1 << 20;
 
+/// Bytes of a connection beyond which they are read only when it goes on.
+const LATE_BYTES: usize = 16 << 10;
+
 /// What a message says of a connection.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Parcel {
@@ -42,20 +45,22 @@ pub(super) struct Parcel {
     pub(super) peer: Option<SocketAddr>,
     /// The hook that goes on in the old process.
     pub(super) running: Option<RunningHook>,
-    /// Bytes of its state. In the file the states of all come first, each on its own, so that one that is not understood
-    /// costs no other.
+    /// Its bytes in the file: what it is, what its task knows, and what waits to be written. Each is read on its own, so that
+    /// one that is not understood costs no other.
     pub(super) state: usize,
-    /// Bytes that wait to be written to it. They come behind all states, for each in its turn.
+    pub(super) task: usize,
     pub(super) unsent: usize,
+    /// The last two are not beside the first, but behind what comes first of all connections, each in its turn.
+    pub(super) late: bool,
 }
 
 /// Connections that go with one message, while they are packed.
 #[derive(Default)]
 pub(crate) struct Batch {
     parcels: Vec<Parcel>,
-    states: Vec<u8>,
-    unsent: Vec<Bytes>,
-    unsent_bytes: usize,
+    first: Vec<u8>,
+    late: Vec<Bytes>,
+    late_bytes: usize,
     sockets: Vec<OwnedFd>,
 }
 
@@ -69,8 +74,8 @@ pub(crate) struct Packed {
 /// Connections of one message that have arrived.
 pub(crate) struct Delivery {
     file: Arc<File>,
-    /// Bytes of all states in the file.
-    states: usize,
+    /// Bytes of what comes first.
+    first: usize,
     arrivals: Vec<Arrival>,
 }
 
@@ -82,23 +87,42 @@ pub(crate) struct Arrival {
     pub(crate) stream: TcpStream,
     /// What the old process tells of a hook that goes on there.
     pub(crate) work: Option<Work>,
-    /// Its parts of the file.
     state: Range<usize>,
+    task: Range<usize>,
     unsent: Range<usize>,
+    late: bool,
 }
 
-/// What a connection is, and what waits to be written to it.
-pub(crate) type Unpacked = (MovingState<'static>, Bytes);
+/// What a connection is.
+pub(crate) struct Unpacked {
+    pub(crate) state: ConnectionState,
+    pub(crate) task: Rest<TaskState<'static>>,
+    /// What waits to be written.
+    pub(crate) unsent: Rest<Bytes>,
+}
+
+/// Something that has been read, or is to be read later.
+pub(crate) enum Rest<T> {
+    Read(T),
+    Late(Part),
+}
+
+/// A part of a file, which is there.
+pub(crate) struct Part {
+    file: Arc<File>,
+    range: Range<usize>,
+}
 
 impl Batch {
-    /// Adds a connection, with what waits to be written to it, and the hook that runs for it.
+    /// Adds a connection.
     ///
     /// # Errors
-    /// Its state cannot be written down.
+    /// What it is cannot be written down.
     pub(crate) fn add(
         &mut self,
         socket: &Socket,
-        state: &MovingState<'_>,
+        state: &ConnectionState,
+        task: &TaskState<'_>,
         unsent: Vec<Bytes>,
         work: Option<&Work>,
         descriptor: OwnedFd,
@@ -107,26 +131,34 @@ impl Batch {
             Work::Hook(hook, _) => RunningHook { hook: *hook, command: None },
             Work::Command(command, hook, _) => RunningHook { hook: *hook, command: Some(*command) },
         });
-        let start = self.states.len();
-        self.states.reserve(state.weight());
-        write(&mut self.states, state)?;
         let unsent_bytes = unsent.iter().map(Bytes::len).sum();
-        self.unsent.extend(unsent);
-        self.unsent_bytes += unsent_bytes;
-        self.parcels.push(Parcel {
+        let mut parcel = Parcel {
             connection: socket.id(),
             peer: socket.peer(),
             running,
-            state: self.states.len() - start,
+            state: append(&mut self.first, state)?,
+            task: 0,
             unsent: unsent_bytes,
-        });
+            late: task.weight() + unsent_bytes > LATE_BYTES,
+        };
+        if parcel.late {
+            let mut bytes = Vec::with_capacity(task.weight() + 128);
+            parcel.task = append(&mut bytes, task)?;
+            self.late.push(bytes.into());
+            self.late.extend(unsent);
+            self.late_bytes += parcel.task + unsent_bytes;
+        } else {
+            parcel.task = append(&mut self.first, task)?;
+            unsent.iter().for_each(|piece| self.first.extend_from_slice(piece));
+        }
+        self.parcels.push(parcel);
         self.sockets.push(descriptor);
         Ok(())
     }
 
     /// Whether the next connection goes with another message.
     pub(crate) fn is_full(&self) -> bool {
-        self.sockets.len() >= MOST_SOCKETS || self.states.len() + self.unsent_bytes >= MOST_BYTES
+        self.sockets.len() >= MOST_SOCKETS || self.first.len() + self.late_bytes >= MOST_BYTES
     }
 
     /// Writes the file.
@@ -135,8 +167,8 @@ impl Batch {
     /// The system gives no memory or descriptor for it.
     pub(crate) fn pack(self) -> Result<Packed, HandoverError> {
         let mut file = file_in_memory()?;
-        let unsent = self.unsent.iter().map(|piece| IoSlice::new(piece));
-        let mut pieces: Vec<_> = std::iter::once(IoSlice::new(&self.states)).chain(unsent).collect();
+        let late = self.late.iter().map(|piece| IoSlice::new(piece));
+        let mut pieces: Vec<_> = std::iter::once(IoSlice::new(&self.first)).chain(late).collect();
         let mut left = &mut pieces[..];
         IoSlice::advance_slices(&mut left, 0);
         while !left.is_empty() {
@@ -169,32 +201,37 @@ impl Delivery {
         }
         let sockets = descriptors.split_off(1);
         let file: File = descriptors.remove(0).into();
-        let states = parcels.iter().fold(0_usize, |sum, parcel| sum.saturating_add(parcel.state));
-        let (mut state, mut unsent) = (0, states);
+        let first = parcels.iter().fold(0_usize, |sum, parcel| sum.saturating_add(parcel.first_bytes()));
+        let (mut prompt, mut late) = (0, first);
         let arrivals = parcels.into_iter().zip(sockets).map(|(parcel, descriptor)| {
             let socket = Socket::new(parcel.connection, None, parcel.peer, hub.clone());
+            let state = next(&mut prompt, parcel.state);
+            let rest = if parcel.late { &mut late } else { &mut prompt };
             Arrival {
                 place: hub.place_for(parcel.connection),
                 stream: TcpStream::from(descriptor),
                 work: parcel.running.map(|running| hooks.expect(&socket, running)),
                 socket,
-                state: next(&mut state, parcel.state),
-                unsent: next(&mut unsent, parcel.unsent),
+                state,
+                task: next(rest, parcel.task),
+                unsent: next(rest, parcel.unsent),
+                late: parcel.late,
             }
         });
         let arrivals = arrivals.collect();
-        if file.metadata()?.len() < unsent as u64 {
+        // What is read from it is allocated first.
+        if file.metadata()?.len() < late as u64 {
             return Err(LineError::Truncated.into());
         }
-        Ok(Self { file: Arc::new(file), states, arrivals })
+        Ok(Self { file: Arc::new(file), first, arrivals })
     }
 
     /// What is for each of some shards.
     pub(crate) fn by_shard(self, shards: usize) -> impl Iterator<Item = Self> {
-        let Self { file, states, arrivals } = self;
+        let Self { file, first, arrivals } = self;
         let mut lists: Vec<_> = (0..shards).map(|_| Vec::new()).collect();
         arrivals.into_iter().for_each(|arrival| lists[arrival.place.shard()].push(arrival));
-        lists.into_iter().map(move |arrivals| Self { file: Arc::clone(&file), states, arrivals })
+        lists.into_iter().map(move |arrivals| Self { file: Arc::clone(&file), first, arrivals })
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -206,17 +243,81 @@ impl Delivery {
     /// # Errors
     /// The file cannot be read.
     pub(crate) fn unpack(self) -> io::Result<impl Iterator<Item = (Arrival, Result<Unpacked, LineError>)>> {
-        let Self { file, states, arrivals } = self;
-        let states = part(&file, 0..states)?;
+        let Self { file, first, arrivals } = self;
+        let first = Bytes::from(Part { file: Arc::clone(&file), range: 0..first }.read()?);
         Ok(arrivals.into_iter().map(move |arrival| {
-            let unpack = || {
-                let state = states.get(arrival.state.clone()).ok_or(LineError::Truncated)?;
-                Ok((read(state)?, part(&file, arrival.unsent.clone())?.into()))
-            };
-            let unpacked = unpack();
+            let unpacked = arrival.unpack(&file, &first);
             (arrival, unpacked)
         }))
     }
+}
+
+impl Parcel {
+    /// Bytes of what comes first.
+    fn first_bytes(&self) -> usize {
+        let rest = if self.late { 0 } else { self.task.saturating_add(self.unsent) };
+        self.state.saturating_add(rest)
+    }
+}
+
+impl Arrival {
+    fn unpack(&self, file: &Arc<File>, first: &Bytes) -> Result<Unpacked, LineError> {
+        let bytes = |range: &Range<usize>| first.get(range.clone()).ok_or(LineError::Truncated);
+        let part = |range: &Range<usize>| Part { file: Arc::clone(file), range: range.clone() };
+        let state = read(bytes(&self.state)?)?;
+        Ok(match self.late {
+            true => {
+                let (task, unsent) = (part(&self.task), part(&self.unsent));
+                Unpacked { state, task: Rest::Late(task), unsent: Rest::Late(unsent) }
+            }
+            false => {
+                // A copy, so that it does not keep what is others'.
+                let unsent = Bytes::copy_from_slice(bytes(&self.unsent)?);
+                Unpacked { state, task: Rest::Read(read(bytes(&self.task)?)?), unsent: Rest::Read(unsent) }
+            }
+        })
+    }
+}
+
+impl Part {
+    /// How long it is.
+    pub(crate) fn len(&self) -> usize {
+        self.range.len()
+    }
+
+    /// Its bytes.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::with_capacity(self.len());
+        while bytes.len() < self.len() {
+            let position = (self.range.start + bytes.len()) as u64;
+            // Without filling the memory with zeros first.
+            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), position) {
+                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        bytes.truncate(self.len());
+        Ok(bytes)
+    }
+
+    /// The value that was written down in it.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is not understood.
+    pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, LineError> {
+        read(&self.read()?)
+    }
+}
+
+/// Writes a value behind what is there, and returns how many bytes that took.
+fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<usize, LineError> {
+    let start = bytes.len();
+    write(bytes, value)?;
+    Ok(bytes.len() - start)
 }
 
 /// The next part of so many bytes.
@@ -224,22 +325,6 @@ fn next(end: &mut usize, length: usize) -> Range<usize> {
     let start = *end;
     *end = start.saturating_add(length);
     start..*end
-}
-
-/// A part of a file, which must be there: as much is allocated.
-fn part(file: &File, part: Range<usize>) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(part.len());
-    while bytes.len() < part.len() {
-        let position = (part.start + bytes.len()) as u64;
-        // Without filling the memory with zeros first: it may be much.
-        match rustix::io::pread(file, spare_capacity(&mut bytes), position) {
-            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    bytes.truncate(part.len());
-    Ok(bytes)
 }
 
 /// A file without a name, which is gone with its last descriptor.

@@ -23,7 +23,7 @@ use crate::{
     Verb,
     codec::{self, Opcode},
     hub::{Joining, ReadLimits, STREAMS_VERSION},
-    shard::{Dialect, Incoming, MovingState, Newcomer, NewcomerState, Terms},
+    shard::{ConnectionState, Dialect, Incoming, Newcomer, NewcomerState, TaskState, Terms},
 };
 
 /// The shape of everything that crosses, for [`STATE_VERSION`], and of what channels keep, for [`STREAMS_VERSION`], of which
@@ -99,9 +99,13 @@ fn what_crosses_has_the_shape_of_its_version() {
             let Packed { parcels, mut file, .. } = batch.unwrap();
             file.rewind().unwrap();
             for parcel in &parcels {
-                let mut packed = vec![0; parcel.state];
-                file.read_exact(&mut packed).unwrap();
-                state.add("Connection", &read::<MovingState<'_>>(&packed).unwrap());
+                let mut next = |length| {
+                    let mut bytes = vec![0; length];
+                    file.read_exact(&mut bytes).unwrap();
+                    bytes
+                };
+                state.add("Connection", &read::<ConnectionState>(&next(parcel.state)).unwrap());
+                state.add("Task", &read::<TaskState<'_>>(&next(parcel.task)).unwrap());
             }
             state.add("ToNew", &ToNew::Connections(parcels));
         }

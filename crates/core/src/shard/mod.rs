@@ -29,6 +29,14 @@ use bytes::Bytes;
 use tokio::{runtime, task::LocalSet};
 
 pub use self::letter::ConnectionInfo;
+pub(crate) use self::{
+    connection::ConnectionState,
+    letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},
+    moving::{NewcomerState, Remains},
+    outgoing::{Dialect, Outgoing, What},
+    task::{Answer, TaskState, Work},
+    transport::Incoming,
+};
 use self::{
     connection::{Connection, Phase, Subscription},
     driver::Driver,
@@ -37,13 +45,6 @@ use self::{
     roster::Roster,
     session::Session,
     task::ConnectionTask,
-};
-pub(crate) use self::{
-    letter::{End, Letter, NewSubscription, Newcomer, Outcome, Snapshot, Terms},
-    moving::{MovingState, NewcomerState, Remains},
-    outgoing::{Dialect, Outgoing, What},
-    task::{Answer, Work},
-    transport::Incoming,
 };
 use crate::{
     Channel, Limits, Namespaces, Settings, Socket, Stop, UnsubscribeCode,

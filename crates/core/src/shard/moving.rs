@@ -9,30 +9,16 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{
     Newcomer, Shard,
-    connection::{Connection, ConnectionState},
+    connection::Connection,
     driver::Driver,
     session::Stage,
-    task::{ConnectionTask, TaskState, Work},
+    task::{ConnectionTask, Work},
     transport::Incoming,
 };
 use crate::{
     Socket,
     handover::{Arrival, Batch, Delivery, HandoverError, Link, Packed, Unpacked},
 };
-
-/// What of a connection is plain data.
-#[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct MovingState<'a> {
-    connection: ConnectionState,
-    task: TaskState<'a>,
-}
-
-impl MovingState<'_> {
-    /// What it takes on the way, about, in bytes.
-    pub(crate) fn weight(&self) -> usize {
-        self.task.weight() + 1024
-    }
-}
 
 /// What is left here of a connection whose task was parked.
 pub(crate) struct Remains {
@@ -117,9 +103,9 @@ impl Shard {
             let connection = task.connection();
             // None that an actix worker carries can leave the process.
             if let Some(descriptor) = connection.transport.descriptor() {
-                let state = MovingState { connection: connection.state(now), task: task.state() };
+                let (state, unsent) = (connection.state(now), connection.unsent());
                 let descriptor = descriptor.try_clone_to_owned()?;
-                batch.add(&connection.socket, &state, connection.unsent(), task.work(), descriptor)?;
+                batch.add(&connection.socket, &state, &task.state(), unsent, task.work(), descriptor)?;
             }
             if batch.is_full() {
                 break;
@@ -164,10 +150,10 @@ impl Shard {
         }
     }
 
-    fn adopt(self: &Rc<Self>, arrival: Arrival, (state, unsent): Unpacked) {
+    fn adopt(self: &Rc<Self>, arrival: Arrival, unpacked: Unpacked) {
         let Arrival { socket, place, stream, work, .. } = arrival;
-        let MovingState { connection, task } = state;
-        connection.introduce(&socket);
+        let Unpacked { state, task, unsent } = unpacked;
+        state.introduce(&socket);
         let transport = match Incoming::Tcp(stream).open() {
             Ok(transport) => transport,
             Err(error) => {
@@ -175,8 +161,7 @@ impl Shard {
                 return socket.hub().lost(&socket);
             }
         };
-        let moved =
-            Connection::from_state(connection, unsent, socket.clone(), transport, place, &self.limits);
+        let moved = Connection::from_state(state, unsent, socket.clone(), transport, place, &self.limits);
         let Some((connection, subscriptions)) = moved else {
             log::error!("connection {} cannot move and is closed: what it has unsent is cut", socket.id());
             return socket.hub().lost(&socket);
@@ -203,9 +188,17 @@ impl Shard {
     /// Lets all parked connections go on, and those come in that have waited.
     pub(super) fn resume(self: &Rc<Self>) {
         *self.mode.borrow_mut() = Mode::Running;
-        for task in self.parked.take() {
-            tokio::task::spawn_local(Driver::new(task));
-        }
+        let (late, prompt): (Vec<_>, Vec<_>) =
+            self.parked.take().into_iter().partition(ConnectionTask::is_late);
+        let go_on = |task| drop(tokio::task::spawn_local(Driver::new(task)));
+        prompt.into_iter().for_each(go_on);
+        // Each has much to read first, so the others have their turn in between.
+        tokio::task::spawn_local(async move {
+            for task in late {
+                go_on(task);
+                tokio::task::yield_now().await;
+            }
+        });
         let waiting = self.waiting.take();
         waiting.into_iter().for_each(|newcomer| self.accept(newcomer));
     }

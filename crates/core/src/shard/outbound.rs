@@ -11,6 +11,7 @@ use bytes::{Buf, Bytes};
 use serde::{Deserialize, Serialize};
 
 use super::{outgoing::join, transport::Transport};
+use crate::handover::{Part, Rest};
 
 /// Frames that one vectored write takes at most.
 const SLICES: usize = 32;
@@ -26,12 +27,21 @@ pub(crate) fn weight(bytes: usize, frames: usize) -> usize {
 /// A queue of frames. An empty one owns no memory.
 #[derive(Default)]
 pub(crate) struct Outbound {
+    /// What comes before the frames and has not been read yet.
+    late: Option<Box<Late>>,
     frames: VecDeque<Bytes>,
     bytes: usize,
     /// Part of the first frame is written: it has to be finished whatever happens.
     started: bool,
     /// Something that waited has been written since somebody asked.
     progress: bool,
+}
+
+/// Frames of a connection that has moved here.
+struct Late {
+    part: Part,
+    /// Bytes of each frame.
+    lengths: Vec<usize>,
 }
 
 /// A queue as plain data, which another process understands. The frames themselves are beside it: they may be much.
@@ -68,12 +78,38 @@ impl Outbound {
     }
 
     /// The queue again, with all frames one behind the other; nothing if they are not as long.
-    pub(crate) fn from_state(state: OutboundState, mut all: Bytes) -> Option<Self> {
+    pub(crate) fn from_state(state: OutboundState, all: Rest<Bytes>) -> Option<Self> {
         let OutboundState { frames: lengths, started } = state;
-        let bytes = all.len();
-        let frame = |length| (length <= all.len()).then(|| all.split_to(length));
-        let frames = lengths.into_iter().map(frame).collect::<Option<_>>()?;
-        all.is_empty().then_some(Self { frames, bytes, started, progress: false })
+        let mut outbound = Self { started, ..Self::default() };
+        match all {
+            Rest::Read(all) => {
+                outbound.bytes = all.len();
+                outbound.frames = cut(all, &lengths)?;
+            }
+            Rest::Late(part) => {
+                let total = lengths.iter().fold(0_usize, |sum, length| sum.saturating_add(*length));
+                if total != part.len() {
+                    return None;
+                }
+                outbound.bytes = total;
+                outbound.late = Some(Box::new(Late { part, lengths }));
+            }
+        }
+        Some(outbound)
+    }
+
+    /// Reads what has not been read yet.
+    pub(crate) fn read_late(&mut self) -> io::Result<()> {
+        let Some(late) = &self.late else { return Ok(()) };
+        let mut frames = cut(late.part.read()?.into(), &late.lengths).ok_or(io::ErrorKind::InvalidData)?;
+        frames.append(&mut self.frames);
+        self.frames = frames;
+        self.late = None;
+        Ok(())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.late.is_none()
     }
 
     /// Writes a frame to the transport if nothing waits before it, and queues what is left.
@@ -83,7 +119,7 @@ impl Outbound {
         transport: &Transport,
         budget: usize,
     ) -> io::Result<Written> {
-        let written = if !self.frames.is_empty() {
+        let written = if !self.is_empty() {
             0
         } else {
             match transport.try_write(&[IoSlice::new(frame)]) {
@@ -125,7 +161,8 @@ impl Outbound {
 
     /// What the queue costs, in bytes.
     pub(crate) fn weight(&self) -> usize {
-        weight(self.bytes, self.frames.len())
+        let late = self.late.as_ref().map_or(0, |late| late.lengths.len());
+        weight(self.bytes, late + self.frames.len())
     }
 
     /// Queues a control frame: these are small, few, and not counted against the budget.
@@ -141,6 +178,8 @@ impl Outbound {
 
     /// Forgets what waits, all but the rest of a frame that is partly written.
     pub(crate) fn clear(&mut self) {
+        // What cannot be read cannot be finished either, and ends the connection when it is to be written.
+        let _ = self.read_late();
         let first = self.frames.pop_front().filter(|_| self.started);
         self.bytes = 0;
         self.frames = VecDeque::new();
@@ -151,6 +190,7 @@ impl Outbound {
 
     /// Writes until everything is written (true) or the transport takes no more (false).
     pub(crate) fn flush(&mut self, transport: &Transport) -> io::Result<bool> {
+        self.read_late()?;
         while !self.frames.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self
@@ -184,6 +224,13 @@ impl Outbound {
             self.frames.pop_front();
         }
     }
+}
+
+/// Frames of these lengths, which is all there is, or nothing.
+fn cut(mut all: Bytes, lengths: &[usize]) -> Option<VecDeque<Bytes>> {
+    let frame = |length: &usize| (*length <= all.len()).then(|| all.split_to(*length));
+    let frames = lengths.iter().map(frame).collect::<Option<_>>()?;
+    all.is_empty().then_some(frames)
 }
 
 #[cfg(test)]

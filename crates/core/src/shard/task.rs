@@ -24,7 +24,9 @@ use crate::{
     DisconnectCode, ErrorCode, Message,
     centrifuge::Commands,
     codec::{self, Decoder, DecoderLimits, Event, Opcode},
+    handover::{Part, Rest},
     hooks::{HookError, HookFailure, HookName, HookResult, Progress, Rejection},
+    supervision::LineError,
 };
 
 /// Bytes that one read takes at most. The buffer belongs to the thread: a connection that is silent owns none.
@@ -49,6 +51,8 @@ pub(super) struct ConnectionTask {
     /// Bytes that came in and wait for a hook to end.
     unread: BytesMut,
     work: Option<Work>,
+    /// What it knows, as long as that has not been read.
+    late: Option<Box<Part>>,
     begun: bool,
     /// The peer has said its last: nothing is decoded any more.
     deaf: bool,
@@ -74,7 +78,7 @@ pub(crate) struct TaskState<'a> {
 
 impl TaskState<'_> {
     /// Bytes that have come in and are not done with.
-    pub(super) fn weight(&self) -> usize {
+    pub(crate) fn weight(&self) -> usize {
         self.unread.len() + self.decoder.heap_bytes()
     }
 }
@@ -110,6 +114,7 @@ impl ConnectionTask {
             shard,
             unread: early.into(),
             work: None,
+            late: None,
             begun: false,
             deaf: false,
             failed: false,
@@ -140,30 +145,47 @@ impl ConnectionTask {
         (self.connection, self.work)
     }
 
-    /// Puts it together again, with the limits that count now.
+    /// Puts it together again.
     pub(super) fn from_parts(
         connection: Rc<Connection>,
         shard: Rc<Shard>,
-        state: TaskState<'_>,
+        state: Rest<TaskState<'_>>,
         work: Option<Work>,
     ) -> Self {
-        let TaskState { decoder, unread, begun, deaf, failed } = state;
-        let mut decoder = decoder.into_owned();
-        decoder.set_limits(DecoderLimits::for_message_bytes(shard.limits.max_message_bytes));
-        let unread = BytesMut::from(unread);
-        Self {
-            connection,
-            shard,
-            decoder,
-            unread,
-            work,
-            begun,
-            deaf,
-            failed,
-            left: false,
-            disconnected: false,
-            lost: false,
+        let mut task = Self { work, ..Self::new(connection, shard, &[]) };
+        match state {
+            Rest::Read(state) => task.know(state),
+            Rest::Late(part) => task.late = Some(Box::new(part)),
         }
+        task
+    }
+
+    /// Whether something of it is still to be read.
+    pub(super) fn is_late(&self) -> bool {
+        self.late.is_some()
+    }
+
+    /// Reads what is still to be read. If that cannot be done, or is not understood, the connection is over.
+    pub(super) fn read_late(&mut self) {
+        let Some(late) = self.late.take() else { return };
+        let read = self.connection.read_late().map_err(LineError::from).and_then(|()| late.value());
+        match read {
+            Ok(state) => self.know(state),
+            Err(error) => {
+                log::error!("connection {} cannot go on and is closed: {error}", self.connection.socket.id());
+                self.begun = true;
+                self.connection.give_up();
+            }
+        }
+    }
+
+    /// Goes on from there, with the limits that count now.
+    fn know(&mut self, state: TaskState<'_>) {
+        let TaskState { decoder, unread, begun, deaf, failed } = state;
+        self.decoder = decoder.into_owned();
+        self.decoder.set_limits(DecoderLimits::for_message_bytes(self.shard.limits.max_message_bytes));
+        self.unread = BytesMut::from(unread);
+        (self.begun, self.deaf, self.failed) = (begun, deaf, failed);
     }
 
     /// A raw socket is greeted by its hook; a client of the protocol says who it is first.

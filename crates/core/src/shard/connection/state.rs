@@ -3,6 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    io,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -14,6 +15,7 @@ use super::{Connection, Phase, Subscription};
 use crate::{
     Channel, ClientInfo, Ended, Identity, Limits, Socket,
     deadline::{after, before, left},
+    handover::Rest,
     hub::Place,
     shard::{
         held::Held,
@@ -97,6 +99,11 @@ impl Connection {
         }
     }
 
+    /// Reads what is still to be read of what waits to be written.
+    pub(in crate::shard) fn read_late(&self) -> io::Result<()> {
+        self.outbound.borrow_mut().read_late()
+    }
+
     /// What waits to be written, in pieces.
     pub(in crate::shard) fn unsent(&self) -> Vec<Bytes> {
         self.outbound.borrow().pieces()
@@ -106,7 +113,7 @@ impl Connection {
     /// be entered into the roster.
     pub(in crate::shard) fn from_state(
         state: ConnectionState,
-        unsent: Bytes,
+        unsent: Rest<Bytes>,
         socket: Socket,
         transport: Transport,
         place: Place,
