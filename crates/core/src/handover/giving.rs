@@ -15,13 +15,14 @@ use tokio::{
 };
 
 use super::{
-    Greeted, HandoverError, Link, Luggage, Packed, fail_point,
+    Greeted, HandoverError, Intent, Link, Luggage, Packed, fail_point,
     message::{ToNew, ToOld},
     wire::Wire,
 };
 use crate::{
     Hub, Socket,
     blocking::in_thread,
+    hub::{StreamState, Told},
     shard::{Remains, Work},
 };
 
@@ -52,6 +53,19 @@ pub(crate) struct Given {
     pub(crate) took: Duration,
 }
 
+/// A process that knows what channels keep, all but what has changed since.
+pub(crate) struct Ahead {
+    greeted: Greeted,
+    told: Told,
+}
+
+impl Ahead {
+    /// Whether it takes the connections too.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.greeted.intent == Intent::TakeOver
+    }
+}
+
 /// What did not work.
 #[derive(Debug)]
 pub(crate) enum GivingFailed {
@@ -61,22 +75,39 @@ pub(crate) enum GivingFailed {
     Lost(HandoverError),
 }
 
+/// Sends what channels keep while everything goes on: it may be much. Blocks for as long as that takes.
+///
+/// # Errors
+/// The line has failed, and nothing has happened.
+pub(crate) fn send_ahead(greeted: Greeted, hub: &Hub) -> Result<Ahead, HandoverError> {
+    let mut ahead = Ahead { greeted, told: Told::default() };
+    let Ahead { greeted: Greeted { wire, .. }, told } = &mut ahead;
+    let fresh = hub.fresh_epoch();
+    told.tell_fresh(fresh);
+    let sent = wire.send(&ToNew::Hub { fresh }, &[]).and_then(|()| {
+        let streams = hub.stream_states().flatten();
+        send_streams(wire, streams.inspect(|stream| told.tell(stream)))
+    });
+    sent.inspect_err(|_| wire.hang_up())?;
+    Ok(ahead)
+}
+
 /// Hands the hub and all connections over. Blocks, for some seconds at most.
 ///
 /// # Errors
 /// See [`GivingFailed`].
 pub(crate) fn give(
-    greeted: Greeted,
+    ahead: Ahead,
     hub: &Hub,
     luggage: Arc<Luggage>,
     runtime: &runtime::Handle,
 ) -> Result<Given, GivingFailed> {
-    let Greeted { mut wire, peer, .. } = greeted;
+    let Ahead { greeted: Greeted { mut wire, peer, .. }, told } = ahead;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
     freeze(hub, runtime)?;
     let packed = runtime.block_on(pack_luggage(luggage));
-    if let Err(error) = packed.and_then(|packed| hand_over(&mut wire, hub, packed, Some(pack(hub)))) {
+    if let Err(error) = packed.and_then(|packed| hand_over(&mut wire, hub, told, packed, Some(pack(hub)))) {
         if has_committed(&mut wire) {
             return Err(GivingFailed::Lost(error));
         }
@@ -107,14 +138,10 @@ pub(crate) fn give(
 ///
 /// # Errors
 /// See [`GivingFailed`].
-pub(crate) fn give_streams(
-    greeted: Greeted,
-    hub: &Hub,
-    runtime: &runtime::Handle,
-) -> Result<(), GivingFailed> {
-    let Greeted { mut wire, .. } = greeted;
+pub(crate) fn give_streams(ahead: Ahead, hub: &Hub, runtime: &runtime::Handle) -> Result<(), GivingFailed> {
+    let Ahead { greeted: Greeted { mut wire, .. }, told } = ahead;
     freeze(hub, runtime)?;
-    if let Err(error) = hand_over(&mut wire, hub, Vec::new(), None)
+    if let Err(error) = hand_over(&mut wire, hub, told, Vec::new(), None)
         && !has_committed(&mut wire)
     {
         wire.hang_up();
@@ -152,12 +179,12 @@ fn pack(hub: &Hub) -> Batches {
 fn hand_over(
     wire: &mut Wire,
     hub: &Hub,
+    told: Told,
     luggage: Vec<(String, Bytes)>,
     connections: Option<Batches>,
 ) -> Result<(), HandoverError> {
     fail_point::reach("frozen", wire)?;
-    wire.send(&ToNew::Hub { fresh: hub.fresh_epoch() }, &[])?;
-    send_streams(wire, hub)?;
+    send_changes(wire, hub, told)?;
     for (name, packed) in luggage {
         wire.send(&ToNew::Luggage(name, packed), &[])?;
     }
@@ -183,10 +210,21 @@ fn has_committed(wire: &mut Wire) -> bool {
     false
 }
 
-fn send_streams(wire: &mut Wire, hub: &Hub) -> Result<(), HandoverError> {
+/// What has changed in the hub since it was sent.
+fn send_changes(wire: &mut Wire, hub: &Hub, mut told: Told) -> Result<(), HandoverError> {
+    let fresh = hub.fresh_epoch();
+    if told.tell_fresh(fresh) {
+        wire.send(&ToNew::Hub { fresh }, &[])?;
+    }
+    send_streams(wire, hub.stream_changes(&mut told).flatten())?;
+    let gone = told.gone();
+    if gone.is_empty() { Ok(()) } else { wire.send(&ToNew::Forgotten(gone), &[]) }
+}
+
+fn send_streams(wire: &mut Wire, streams: impl Iterator<Item = StreamState>) -> Result<(), HandoverError> {
     let mut batch = Vec::new();
     let mut weight = 0;
-    for stream in hub.stream_states().flatten() {
+    for stream in streams {
         weight += stream.weight();
         batch.push(stream);
         if weight >= BATCH_BYTES {

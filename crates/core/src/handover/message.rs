@@ -59,7 +59,10 @@ pub(super) enum ToNew {
     Hub {
         fresh: Epoch,
     },
+    /// What channels keep, or what was published since it was sent.
     Streams(Vec<StreamState>),
+    /// Streams that were sent, and are no longer there.
+    Forgotten(Vec<Channel>),
     /// Something that the application carries over, by its name.
     Luggage(String, Bytes),
     /// Connections, each with a descriptor, behind that of the file with their bytes.

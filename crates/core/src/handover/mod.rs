@@ -30,7 +30,7 @@ mod wire;
 
 pub(crate) use self::{
     error::explain,
-    giving::{Given, GivingFailed, give, give_streams},
+    giving::{Ahead, Given, GivingFailed, give, give_streams, send_ahead},
     link::Link,
     luggage::Luggage,
     message::Question,

@@ -78,6 +78,7 @@ fn receive(
                 fail_point::reach("state-received", wire)?;
             }
             ToNew::Streams(streams) => hub.go_on_with(streams),
+            ToNew::Forgotten(channels) => hub.forget_streams(&channels),
             ToNew::Luggage(name, packed) => luggage.unpack(&name, &packed),
             ToNew::Connections(parcels) => {
                 fail_point::reach("socket-received", wire)?;

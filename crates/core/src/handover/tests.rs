@@ -159,6 +159,7 @@ fn what_new_is_told() -> Vec<ToNew> {
         ToNew::Welcome(welcome),
         ToNew::Refused(Refusal::Descriptors { needed: 1, available: 1 }),
         ToNew::Luggage("name".to_owned(), Bytes::from_static(b"packed")),
+        ToNew::Forgotten(vec![channel()]),
         ToNew::Complete { sockets: 1 },
         ToNew::HookEnded { connection, ended: HookEnd::Hook(Err("why".to_owned())) },
         ToNew::HookEnded { connection, ended: command },
@@ -169,6 +170,7 @@ fn what_new_is_told() -> Vec<ToNew> {
     for one in &all {
         match one {
             ToNew::Welcome(_) | ToNew::Refused(_) | ToNew::Hub { .. } | ToNew::Streams(_) => {}
+            ToNew::Forgotten(_) => {}
             ToNew::Luggage(..) | ToNew::Connections(_) | ToNew::Complete { .. } | ToNew::Errand { .. } => {}
             ToNew::HookEnded { .. } | ToNew::Newcomer(_) | ToNew::Farewell => {}
         }

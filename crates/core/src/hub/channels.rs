@@ -8,7 +8,10 @@ use std::{
     time::Instant,
 };
 
-use super::stream::{Stream, StreamState};
+use super::{
+    stream::{Stream, StreamState},
+    told::Told,
+};
 use crate::{Channel, ClientInfo, ConnectionId, Epoch, Namespace, Namespaces};
 
 /// Locks that the channels are spread over, so that publishers to different channels rarely meet.
@@ -163,7 +166,22 @@ impl Channels {
         self.stripes.iter().map(move |stripe| {
             let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
             let streams = stripe.entries.iter();
-            streams.filter_map(|(channel, entry)| Some(entry.stream.as_ref()?.state(channel, now))).collect()
+            streams
+                .filter_map(|(channel, entry)| Some(entry.stream.as_ref()?.state(channel, 0, now)))
+                .collect()
+        })
+    }
+
+    /// What another process does not know of all streams, one part of the table after the other.
+    pub(crate) fn changes<'a>(&'a self, told: &'a mut Told) -> impl Iterator<Item = Vec<StreamState>> + 'a {
+        let now = Instant::now();
+        self.stripes.iter().map(move |stripe| {
+            let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
+            let streams = stripe.entries.iter().filter_map(|(channel, entry)| {
+                let stream = entry.stream.as_ref()?;
+                told.rest(channel, stream.position(), |offset| stream.state(channel, offset, now))
+            });
+            streams.collect()
         })
     }
 
@@ -172,23 +190,38 @@ impl Channels {
         self.fresh.set(fresh);
     }
 
-    /// Goes on with streams of another process. What the namespaces here do not keep is left out.
+    /// Goes on with streams of another process, or with what was published to those that are here already. What the
+    /// namespaces here do not keep is left out.
     pub(crate) fn go_on_with(&self, streams: Vec<StreamState>) {
         let now = Instant::now();
         for state in streams {
-            let channel = state.channel.clone();
+            let (channel, position) = (state.channel.clone(), state.position());
             let options = self.namespaces.options(&channel);
-            let mut stream = Stream::from_state(state, now);
             if !options.keeps_history() {
                 // Made again, in a process that keeps it, it must be another one.
-                if stream.is_published() {
+                if position.offset > 0 {
                     self.fresh.change();
                 }
                 continue;
             }
             let mut stripe = self.lock(&channel);
-            stream.trim(options, now);
-            self.entry(&mut stripe, &channel).stream = Some(Box::new(stream));
+            let stream = &mut self.entry(&mut stripe, &channel).stream;
+            match stream {
+                Some(stream) if stream.position().epoch == position.epoch => stream.go_on(state, now),
+                _ => *stream = Some(Box::new(Stream::from_state(state, now))),
+            }
+            stream.iter_mut().for_each(|stream| stream.trim(options, now));
+        }
+    }
+
+    /// These streams have been forgotten.
+    pub(crate) fn forget(&self, channels: &[Channel]) {
+        for channel in channels {
+            let mut stripe = self.lock(channel);
+            if let Some(entry) = stripe.get_mut(channel) {
+                entry.stream = None;
+            }
+            stripe.drop_unused(channel);
         }
     }
 
@@ -324,8 +357,10 @@ impl FreshEpoch {
 mod tests {
     use std::time::Duration;
 
+    use proptest::prelude::*;
+
     use super::*;
-    use crate::{Json, Publication, Recovery};
+    use crate::{HistoryQuery, Json, Publication, Recovery, hub::ReadLimits};
 
     fn channels(shards: usize, namespace: Namespace) -> (Channels, Channel) {
         (
@@ -447,5 +482,89 @@ mod tests {
         same.begin_with(old.fresh_epoch());
         same.go_on_with(old.states().flatten().collect());
         assert_eq!(publish(&same).epoch, position.epoch);
+    }
+
+    /// What happens to some channels while another process is told of them.
+    #[derive(Clone, Copy, Debug)]
+    enum Happening {
+        Published(usize),
+        Forgotten(usize),
+        Told,
+    }
+
+    fn happenings() -> impl Strategy<Value = Vec<Happening>> {
+        let happening = prop_oneof![
+            8 => (0_usize..3).prop_map(Happening::Published),
+            1 => (0_usize..3).prop_map(Happening::Forgotten),
+            2 => Just(Happening::Told),
+        ];
+        prop::collection::vec(happening, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn a_process_that_is_told_twice_knows_everything(happenings in happenings()) {
+            let options = Namespace { history_size: 4, recovery: Recovery::On, ..Namespace::default() };
+            let names = ["a", "b", "c"].map(|name| Channel::new(name).unwrap());
+            let table = || Channels::new(1, Namespaces::default().without_namespace(options.clone()));
+            let (old, new, mut told) = (table(), table(), None);
+            for happening in happenings {
+                match happening {
+                    Happening::Published(which) => {
+                        let mut stripe = old.lock(&names[which]);
+                        let entry = old.entry(&mut stripe, &names[which]);
+                        let stream = old.stream_or_new(entry, &options, Instant::now());
+                        let mut publication = Publication { offset: 0, data: Json::null(), info: None };
+                        stream.append(&mut publication, &options, Instant::now());
+                    }
+                    Happening::Forgotten(which) => {
+                        old.fresh.change();
+                        old.forget(&names[which..=which]);
+                    }
+                    // It is told everything once, whenever that is.
+                    Happening::Told if told.is_none() => {
+                        let mut first = Told::default();
+                        for part in old.states() {
+                            part.iter().for_each(|state| first.tell(state));
+                            new.go_on_with(part);
+                        }
+                        told = Some(first);
+                    }
+                    Happening::Told => {}
+                }
+            }
+            let mut told = told.unwrap_or_default();
+            old.changes(&mut told).for_each(|part| new.go_on_with(part));
+            new.forget(&told.gone());
+            let known = |channels: &Channels| names.each_ref().map(|name| {
+                let stripe = channels.lock(name);
+                let stream = stripe.get(name).and_then(|entry| entry.stream.as_deref())?;
+                let kept = stream.read(&HistoryQuery::default(), ReadLimits { publications: 9, bytes: 999 });
+                Some(kept.unwrap())
+            });
+            prop_assert_eq!(known(&new), known(&old));
+            prop_assert_eq!(new.len(), old.len());
+        }
+    }
+
+    #[test]
+    fn only_what_has_changed_is_said_again() {
+        let options = Namespace { history_size: 100, recovery: Recovery::On, ..Namespace::default() };
+        let (old, lobby) = channels(1, options.clone());
+        let other = Channel::new("other").unwrap();
+        let publish = |channel: &Channel| {
+            let mut stripe = old.lock(channel);
+            let stream = old.stream_or_new(old.entry(&mut stripe, channel), &options, Instant::now());
+            let mut publication = Publication { offset: 0, data: Json::null(), info: None };
+            stream.append(&mut publication, &options, Instant::now());
+        };
+        (0..50).for_each(|_| publish(&lobby));
+        publish(&other);
+        let mut told = Told::default();
+        old.states().flatten().for_each(|state| told.tell(&state));
+        publish(&lobby);
+        let changes: Vec<_> = old.changes(&mut told).flatten().collect();
+        let said: Vec<_> = changes.iter().map(|state| (&state.channel, state.publications())).collect();
+        assert_eq!(said, [(&lobby, 1)]);
     }
 }

@@ -12,6 +12,7 @@ mod ownership;
 mod post;
 mod read;
 mod stream;
+mod told;
 mod verb;
 
 pub(crate) use self::{
@@ -22,6 +23,7 @@ pub(crate) use self::{
     ownership::Ownership,
     post::{Joining, Missing},
     stream::{ReadLimits, STREAMS_VERSION, StreamState},
+    told::Told,
 };
 pub use self::{
     content::Content,

@@ -8,9 +8,9 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Hub, StreamState};
+use super::{Hub, StreamState, Told};
 use crate::{
-    ConnectionId, Ended, Epoch, Socket, Stop,
+    Channel, ConnectionId, Ended, Epoch, Socket, Stop,
     handover::{Delivery, HandoverError, Link, Packed},
     hub::Place,
     shard::{Incoming, Letter, Newcomer, NewcomerState, Outgoing, Remains, What},
@@ -103,6 +103,19 @@ impl Hub {
     /// Everything that channels keep, in parts.
     pub(crate) fn stream_states(&self) -> impl Iterator<Item = Vec<StreamState>> + '_ {
         self.shared.channels.states()
+    }
+
+    /// What another process does not know of it, in parts.
+    pub(crate) fn stream_changes<'a>(
+        &'a self,
+        told: &'a mut Told,
+    ) -> impl Iterator<Item = Vec<StreamState>> + 'a {
+        self.shared.channels.changes(told)
+    }
+
+    /// Another process has forgotten these streams.
+    pub(crate) fn forget_streams(&self, channels: &[Channel]) {
+        self.shared.channels.forget(channels);
     }
 
     pub(crate) fn fresh_epoch(&self) -> Epoch {

@@ -50,6 +50,17 @@ impl StreamState {
         self.kept.iter().map(|(publication, _)| publication.data.as_str().len() + 128).sum::<usize>() + 512
     }
 
+    /// Where its end is.
+    pub(crate) fn position(&self) -> Position {
+        Position { epoch: self.epoch, offset: self.top }
+    }
+
+    /// How many publications are in it.
+    #[cfg(test)]
+    pub(crate) fn publications(&self) -> usize {
+        self.kept.len()
+    }
+
     /// Time has passed since it was written down.
     pub(crate) fn age(&mut self, time: Duration) {
         self.unused = self.unused.saturating_add(time);
@@ -94,8 +105,10 @@ impl Stream {
         Self { epoch, top: 0, kept: VecDeque::new(), used: now }
     }
 
-    pub(crate) fn state(&self, channel: &Channel, now: Instant) -> StreamState {
-        let kept = self.kept.iter().map(|one| (one.publication.clone(), left(now, one.expires))).collect();
+    /// The stream as plain data, with what is kept of it behind an offset.
+    pub(crate) fn state(&self, channel: &Channel, offset: u64, now: Instant) -> StreamState {
+        let kept = self.kept.iter().filter(|one| one.publication.offset > offset);
+        let kept = kept.map(|one| (one.publication.clone(), left(now, one.expires))).collect();
         let unused = now.saturating_duration_since(self.used);
         StreamState { channel: channel.clone(), epoch: self.epoch, top: self.top, unused, kept }
     }
@@ -104,6 +117,18 @@ impl Stream {
         let kept = state.kept.into_iter();
         let kept = kept.map(|(publication, left)| Kept { publication, expires: after(now, left) }).collect();
         Self { epoch: state.epoch, top: state.top, kept, used: before(now, state.unused) }
+    }
+
+    /// Goes on to the end of `state`, which is of the same life: behind what is kept already, if it joins on to that.
+    pub(crate) fn go_on(&mut self, state: StreamState, now: Instant) {
+        let next = Self::from_state(state, now);
+        let joins = next.kept.front().is_some_and(|first| first.publication.offset == self.top + 1);
+        let kept = std::mem::take(&mut self.kept);
+        *self = next;
+        if joins {
+            let behind = std::mem::replace(&mut self.kept, kept);
+            self.kept.extend(behind);
+        }
     }
 
     /// Whether anything was ever published to it.

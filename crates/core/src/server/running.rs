@@ -14,7 +14,10 @@ use super::{background::Background, gate::Gate, stop::Stop, succession::Successi
 use crate::{
     Hub, Settings,
     blocking::in_thread,
-    handover::{Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, explain, give, give_streams},
+    handover::{
+        Ahead, Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, explain, give, give_streams,
+        send_ahead,
+    },
 };
 
 /// How long the process that has taken over may take until it accepts connections.
@@ -82,13 +85,24 @@ impl Running {
     async fn hand_over(&mut self, greeted: Greeted, succession: &mut Succession) -> Ending {
         let process = greeted.process;
         log::info!("process {process} takes over");
+        // What channels keep may be much, and nobody has to wait for it.
+        let ahead = match self.send_ahead(greeted).await {
+            Ok(ahead) => ahead,
+            Err(error) => {
+                log::error!(
+                    "process {process} could not take over, and this one goes on: {}",
+                    explain(&error)
+                );
+                return Ending::Kept;
+            }
+        };
         if let Err(error) = self.background.stop().await {
             log::error!("process {process} cannot take over, and this one goes on: {}", explain(&error));
             self.background.start();
             return Ending::Kept;
         }
         self.handle.pause().await;
-        let ending = match self.give(greeted).await {
+        let ending = match self.give(ahead).await {
             Ok(None) => {
                 log::warn!(
                     "process {process} has another state version: it has what channels keep, and no socket"
@@ -122,15 +136,25 @@ impl Running {
         ending
     }
 
+    /// Sends what can be sent while everything goes on, in a thread that may block.
+    async fn send_ahead(&self, greeted: Greeted) -> Result<Ahead, HandoverError> {
+        let hub = self.hub.clone();
+        match in_thread("handover-ahead", move || send_ahead(greeted, &hub)).await {
+            Ok(Some(sent)) => sent,
+            // It has panicked.
+            Ok(None) => Err(HandoverError::HungUp),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     /// Gives everything away, in a thread that may block. A stop waits until that has ended one way or the other, which is
     /// soon: nobody could say in between whose the sockets are.
-    async fn give(&self, greeted: Greeted) -> Result<Option<Given>, GivingFailed> {
+    async fn give(&self, ahead: Ahead) -> Result<Option<Given>, GivingFailed> {
         let (hub, luggage) = (self.hub.clone(), Arc::clone(&self.luggage));
         let runtime = runtime::Handle::current();
-        let everything = greeted.intent == Intent::TakeOver;
-        let give = move || match everything {
-            true => give(greeted, &hub, luggage, &runtime).map(Some),
-            false => give_streams(greeted, &hub, &runtime).map(|()| None),
+        let give = move || match ahead.takes_over() {
+            true => give(ahead, &hub, luggage, &runtime).map(Some),
+            false => give_streams(ahead, &hub, &runtime).map(|()| None),
         };
         match in_thread("handover", give).await {
             Ok(Some(given)) => given,
