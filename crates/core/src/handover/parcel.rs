@@ -280,6 +280,14 @@ impl Arrival {
 }
 
 impl Part {
+    /// A file with nothing else in it.
+    #[cfg(all(test, target_os = "linux"))]
+    pub(crate) fn of(bytes: &[u8]) -> Self {
+        let mut file = file_in_memory().unwrap();
+        file.write_all(bytes).unwrap();
+        Self { file: Arc::new(file), range: 0..bytes.len() }
+    }
+
     /// How long it is.
     pub(crate) fn len(&self) -> usize {
         self.range.len()

@@ -96,13 +96,16 @@ fn what_waits_to_be_written_moves() {
         for text in &texts {
             socket.send(text.as_str()).await.unwrap();
         }
-        let new = old.successor(Plan::new()).await;
+        // It moves on before it can have been looked at in between.
+        let between = old.successor(Plan::new()).await;
+        between.hub.send(socket.id(), "behind").await.unwrap();
+        let new = between.successor(Plan::new()).await;
         new.hub.send(socket.id(), "last").await.unwrap();
-        for text in &texts {
+        for text in texts.iter().map(String::as_str).chain(["behind", "last"]) {
             peer.expect_text(text).await;
         }
-        peer.expect_text("last").await;
         drop(peer);
+        between.finish().await;
         new.finish().await;
     });
 }

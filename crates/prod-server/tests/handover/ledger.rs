@@ -65,16 +65,6 @@ impl Sum for Counts {
     }
 }
 
-/// What a client noticed of a swap.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Noticed {
-    /// The longest time in which it heard nothing. What begins behind the swap is not of it: then those who were in the middle
-    /// of something go on, which is a load.
-    pub(crate) gap: Duration,
-    /// The longest time that an answer took to something said before the swap was over.
-    pub(crate) echo: Duration,
-}
-
 struct Sent {
     number: u64,
     size: usize,
@@ -100,15 +90,10 @@ pub(crate) struct Ledger {
     counts: Counts,
     /// What was wrong first, in words.
     pub(crate) complaint: Option<String>,
-    /// When, and behind which swap, it heard something last.
-    last_heard: Option<(Instant, Option<u32>)>,
-    /// Times between two things heard, and of answers, while nothing was swapped.
-    usual: Vec<Noticed>,
-    swaps: BTreeMap<u32, Noticed>,
+    /// By swap: the longest that an answer took to something said before the swap was over. Behind it, those who were in the
+    /// middle of something go on, which is a load of its own.
+    waited: BTreeMap<u32, Duration>,
 }
-
-/// As much of what is usual as is kept.
-const USUAL: usize = 500;
 
 impl Ledger {
     pub(crate) fn new(client: usize, json: bool, connection: String) -> Ledger {
@@ -124,9 +109,7 @@ impl Ledger {
             shouts: 0,
             counts: Counts::default(),
             complaint: None,
-            last_heard: None,
-            usual: Vec::new(),
-            swaps: BTreeMap::new(),
+            waited: BTreeMap::new(),
         }
     }
 
@@ -154,11 +137,6 @@ impl Ledger {
 
     /// A text that came. Returns the number of the message that it answers, if it is that.
     pub(crate) fn hear(&mut self, text: &str, phase: Phase) -> Option<u64> {
-        let (now, swap) = (Instant::now(), phase.swap());
-        let last = self.last_heard.replace((now, phase.behind()));
-        let counts = |behind: Option<u32>| swap.is_none() || behind != swap;
-        let gap = last.filter(|(_, behind)| counts(*behind)).map(|(at, _)| now - at).unwrap_or_default();
-        let mut noticed = Noticed { gap, echo: Duration::ZERO };
         let mut answered = None;
         if text.starts_with("Hello from the GET handler at ") {
             self.shouts += 1;
@@ -166,22 +144,14 @@ impl Ledger {
             self.greetings += 1;
         } else if self.awaited.front().is_some_and(|sent| text == self.expected(sent)) {
             let sent = self.awaited.pop_front().unwrap();
-            if counts(sent.behind) {
-                noticed.echo = now - sent.at;
+            if let Some(swap) = phase.swap().filter(|swap| sent.behind != Some(*swap)) {
+                let waited = self.waited.entry(swap).or_default();
+                *waited = sent.at.elapsed().max(*waited);
             }
             self.counts.echoed += 1;
             answered = Some(sent.number);
         } else {
             self.wrong(text);
-        }
-        match swap {
-            Some(swap) => {
-                let noted = self.swaps.entry(swap).or_default();
-                noted.gap = noted.gap.max(noticed.gap);
-                noted.echo = noted.echo.max(noticed.echo);
-            }
-            None if self.usual.len() < USUAL => self.usual.push(noticed),
-            None => {}
         }
         answered
     }
@@ -265,15 +235,9 @@ impl Ledger {
         })
     }
 
-    /// What a client noticed of a swap, beyond what is usual for it.
-    pub(crate) fn noticed(&self, swap: u32) -> Option<Noticed> {
-        let Noticed { gap, echo } = *self.swaps.get(&swap)?;
-        let median = |of: fn(&Noticed) -> Duration| {
-            let mut usual: Vec<_> = self.usual.iter().map(of).collect();
-            usual.sort();
-            usual.get(usual.len() / 2).copied().unwrap_or_default()
-        };
-        Some(Noticed { gap: gap.saturating_sub(median(|noticed| noticed.gap)), echo })
+    /// The longest that it waited for an answer because of a swap.
+    pub(crate) fn waited(&self, swap: u32) -> Option<Duration> {
+        self.waited.get(&swap).copied()
     }
 
     fn complain(&mut self, complaint: String) {
@@ -363,21 +327,16 @@ mod tests {
     }
 
     #[test]
-    fn a_swap_ends_with_what_has_begun_in_it() {
+    fn what_is_said_behind_a_swap_is_not_of_it() {
         let mut scene = Scene::sent(1);
-        let wait = || std::thread::sleep(Duration::from_millis(2));
-        wait();
-        scene.0.hear("0", Phase::Swapping(1));
-        let during = scene.0.swaps[&1].gap;
-        assert!(during >= Duration::from_millis(2));
-        wait();
+        std::thread::sleep(Duration::from_millis(2));
+        scene.0.hear(&format!("{} (id)", words::text(3, 0, 50)), Phase::After(1));
+        let waited = scene.0.waited(1).unwrap();
+        assert!(waited >= Duration::from_millis(2));
         scene.0.send(Phase::After(1), |_| 50);
-        scene.0.hear("first behind it", Phase::After(1));
-        let (across, usual) = (scene.0.swaps[&1], scene.0.usual.len());
-        wait();
-        scene.0.hear("second behind it", Phase::After(1));
-        assert_eq!((scene.0.swaps[&1].gap, scene.0.usual.len()), (across.gap, usual));
-        assert!(across.gap > Duration::ZERO);
+        std::thread::sleep(2 * waited);
+        scene.0.hear(&format!("{} (id)", words::text(3, 1, 50)), Phase::After(1));
+        assert_eq!((scene.0.waited(1), scene.0.waited(2)), (Some(waited), None));
     }
 
     #[test]

@@ -233,9 +233,9 @@ impl Run {
         while let Some(account) = self.talkers.join_next().await {
             accounts.push(account.unwrap());
         }
-        let noticed = |swap: &Swap| {
+        let waited = |swap: &Swap| {
             let steady = accounts.iter().filter(|(plan, _)| plan.is_steady());
-            steady.filter_map(|(_, ledger)| ledger.noticed(swap.number)).collect()
+            steady.filter_map(|(_, ledger)| ledger.waited(swap.number)).collect()
         };
         let mut complaints = tally.complaints.lock().unwrap().clone();
         complaints.extend(accounts.iter().filter_map(|(_, ledger)| ledger.account(shouts)).take(10));
@@ -245,7 +245,7 @@ impl Run {
             requests: tally.answered.load(Ordering::Relaxed),
             failed: tally.failed.load(Ordering::Relaxed),
             shouts,
-            noticed: self.swaps.iter().map(noticed).collect(),
+            waited: self.swaps.iter().map(waited).collect(),
             swaps: self.swaps,
             complaints,
         }

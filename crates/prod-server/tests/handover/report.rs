@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::ledger::{Counts, Noticed};
+use crate::ledger::Counts;
 
 /// A swap, as it was seen from outside.
 #[derive(Clone, Debug)]
@@ -38,8 +38,8 @@ pub(crate) struct Report {
     pub(crate) failed: u64,
     pub(crate) shouts: u64,
     pub(crate) swaps: Vec<Swap>,
-    /// By swap: what each client noticed whose silence is the server's alone.
-    pub(crate) noticed: Vec<Vec<Noticed>>,
+    /// By swap: the longest that each client waited for an answer whose silence is the server's alone.
+    pub(crate) waited: Vec<Vec<Duration>>,
     /// The first things that were wrong, in words.
     pub(crate) complaints: Vec<String>,
 }
@@ -87,14 +87,13 @@ impl Display for Spread {
 
 impl Display for Report {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (swap, noticed) in self.swaps.iter().zip(&self.noticed) {
-            let silence = Spread::of(noticed.iter().map(|noticed| noticed.gap));
-            let echo = Spread::of(noticed.iter().map(|noticed| noticed.echo));
+        for (swap, waited) in self.swaps.iter().zip(&self.waited) {
+            let silence = Spread::of(waited.iter().copied());
             writeln!(
                 formatter,
                 "{} {}: pid {} to {}, {} sockets, {} messages, {} requests; start to old gone {} ms, \
                  settled {} ms; frozen for {}; {} in the middle of something, got there in {} ms, {} bytes unsent; \
-                 silence p50/p99/max {silence} ms; slowest answer p50/p99/max {echo} ms",
+                 silence p50/p99/max {silence} ms",
                 swap.kind(),
                 swap.number,
                 swap.from,
@@ -111,26 +110,16 @@ impl Display for Report {
             )?;
         }
         for kind in ["control", "swap"] {
-            let of_kind = self.swaps.iter().zip(&self.noticed).filter(|(swap, _)| swap.kind() == kind);
-            let noticed: Vec<_> = of_kind.map(|(_, noticed)| noticed).collect();
-            let over = |part: f64, of: fn(&Noticed) -> Duration| {
-                let each = noticed.iter().map(|noticed| Spread::of(noticed.iter().map(of)).at(part) / 1e3);
-                Spread::of(each.map(Duration::from_secs_f64))
-            };
-            for (name, part) in
-                [("p50", 0.5), ("p99", 0.99), ("max", 1.0)].iter().filter(|_| !noticed.is_empty())
-            {
-                let (silence, echo) =
-                    (over(*part, |noticed| noticed.gap), over(*part, |noticed| noticed.echo));
+            let of_kind = self.swaps.iter().zip(&self.waited).filter(|(swap, _)| swap.kind() == kind);
+            let waited: Vec<_> = of_kind.map(|(_, waited)| Spread::of(waited.iter().copied())).collect();
+            for (name, part) in [("p50", 0.5), ("p99", 0.99), ("max", 1.0)] {
+                let silence = waited.iter().map(|waited| Duration::from_secs_f64(waited.at(part) / 1e3));
+                let silence = Spread::of(silence);
+                let (median, most) = (silence.at(0.5), silence.at(1.0));
                 writeln!(
                     formatter,
-                    "over {} of kind {kind}, {name} over clients: silence median {:.1} ms, at most {:.1} ms; \
-                     slowest answer median {:.1} ms, at most {:.1} ms",
-                    noticed.len(),
-                    silence.at(0.5),
-                    silence.at(1.0),
-                    echo.at(0.5),
-                    echo.at(1.0)
+                    "{} times {kind}, {name} over clients: silence median {median:.1} ms, at most {most:.1} ms",
+                    waited.len()
                 )?;
             }
         }

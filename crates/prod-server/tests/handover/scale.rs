@@ -58,7 +58,7 @@ impl Scale {
             steady: 0,
             pace: ms(100),
             callers: 16,
-            gap: ms(5),
+            gap: ms(20),
             shout: ms(500),
             requests: 50_000,
             swaps: 20,
