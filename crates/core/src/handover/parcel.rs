@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     ConnectionId, Hub, Socket,
+    codec::Decoder,
     hub::Place,
     line::MOST_DESCRIPTORS,
     shard::{ConnectionState, TaskState, Work},
@@ -35,7 +36,7 @@ const MOST_SOCKETS: usize = MOST_DESCRIPTORS - 1;
 /// Bytes of connections beyond which the next one goes with another message.
 const MOST_BYTES: usize = 1 << 20;
 
-/// Bytes of a connection beyond which they are read only when it goes on.
+/// Bytes of a connection beyond which they are read only when they are needed.
 const LATE_BYTES: usize = 16 << 10;
 
 /// What a message says of a connection.
@@ -45,10 +46,10 @@ pub(super) struct Parcel {
     pub(super) peer: Option<SocketAddr>,
     /// The hook that goes on in the old process.
     pub(super) running: Option<RunningHook>,
-    /// Its bytes in the file: what it is, what its task knows, and what waits to be written. Each is read on its own, so that
-    /// one that is not understood costs no other.
+    /// Its bytes in the file: what it is, what has come of a message, and what waits to be written. Each is read on its own,
+    /// so that one that is not understood costs no other.
     pub(super) state: usize,
-    pub(super) task: usize,
+    pub(super) decoder: usize,
     pub(super) unsent: usize,
     /// The last two are not beside the first, but behind what comes first of all connections, each in its turn.
     pub(super) late: bool,
@@ -88,7 +89,7 @@ pub(crate) struct Arrival {
     /// What the old process tells of a hook that goes on there.
     pub(crate) work: Option<Work>,
     state: Range<usize>,
-    task: Range<usize>,
+    decoder: Range<usize>,
     unsent: Range<usize>,
     late: bool,
 }
@@ -96,7 +97,8 @@ pub(crate) struct Arrival {
 /// What a connection is.
 pub(crate) struct Unpacked {
     pub(crate) state: ConnectionState,
-    pub(crate) task: Rest<TaskState<'static>>,
+    pub(crate) task: TaskState,
+    pub(crate) decoder: Rest<Decoder>,
     /// What waits to be written.
     pub(crate) unsent: Rest<Bytes>,
 }
@@ -121,8 +123,8 @@ impl Batch {
     pub(crate) fn add(
         &mut self,
         socket: &Socket,
-        state: &ConnectionState,
-        task: &TaskState<'_>,
+        state: &(ConnectionState, TaskState),
+        decoder: &Decoder,
         unsent: Vec<Bytes>,
         work: Option<&Work>,
         descriptor: OwnedFd,
@@ -137,18 +139,18 @@ impl Batch {
             peer: socket.peer(),
             running,
             state: append(&mut self.first, state)?,
-            task: 0,
+            decoder: 0,
             unsent: unsent_bytes,
-            late: task.weight() + unsent_bytes > LATE_BYTES,
+            late: decoder.heap_bytes() + unsent_bytes > LATE_BYTES,
         };
         if parcel.late {
-            let mut bytes = Vec::with_capacity(task.weight() + 128);
-            parcel.task = append(&mut bytes, task)?;
+            let mut bytes = Vec::with_capacity(decoder.heap_bytes() + 256);
+            parcel.decoder = append(&mut bytes, decoder)?;
             self.late.push(bytes.into());
             self.late.extend(unsent);
-            self.late_bytes += parcel.task + unsent_bytes;
+            self.late_bytes += parcel.decoder + unsent_bytes;
         } else {
-            parcel.task = append(&mut self.first, task)?;
+            parcel.decoder = append(&mut self.first, decoder)?;
             unsent.iter().for_each(|piece| self.first.extend_from_slice(piece));
         }
         self.parcels.push(parcel);
@@ -213,7 +215,7 @@ impl Delivery {
                 work: parcel.running.map(|running| hooks.expect(&socket, running)),
                 socket,
                 state,
-                task: next(rest, parcel.task),
+                decoder: next(rest, parcel.decoder),
                 unsent: next(rest, parcel.unsent),
                 late: parcel.late,
             }
@@ -255,7 +257,7 @@ impl Delivery {
 impl Parcel {
     /// Bytes of what comes first.
     fn first_bytes(&self) -> usize {
-        let rest = if self.late { 0 } else { self.task.saturating_add(self.unsent) };
+        let rest = if self.late { 0 } else { self.decoder.saturating_add(self.unsent) };
         self.state.saturating_add(rest)
     }
 }
@@ -264,18 +266,16 @@ impl Arrival {
     fn unpack(&self, file: &Arc<File>, first: &Bytes) -> Result<Unpacked, LineError> {
         let bytes = |range: &Range<usize>| first.get(range.clone()).ok_or(LineError::Truncated);
         let part = |range: &Range<usize>| Part { file: Arc::clone(file), range: range.clone() };
-        let state = read(bytes(&self.state)?)?;
-        Ok(match self.late {
-            true => {
-                let (task, unsent) = (part(&self.task), part(&self.unsent));
-                Unpacked { state, task: Rest::Late(task), unsent: Rest::Late(unsent) }
-            }
-            false => {
-                // A copy, so that it does not keep what is others'.
-                let unsent = Bytes::copy_from_slice(bytes(&self.unsent)?);
-                Unpacked { state, task: Rest::Read(read(bytes(&self.task)?)?), unsent: Rest::Read(unsent) }
-            }
-        })
+        let (state, task) = read(bytes(&self.state)?)?;
+        let (decoder, unsent) = match self.late {
+            true => (Rest::Late(part(&self.decoder)), Rest::Late(part(&self.unsent))),
+            // A copy, so that it does not keep what is others'.
+            false => (
+                Rest::Read(read(bytes(&self.decoder)?)?),
+                Rest::Read(Bytes::copy_from_slice(bytes(&self.unsent)?)),
+            ),
+        };
+        Ok(Unpacked { state, task, decoder, unsent })
     }
 }
 

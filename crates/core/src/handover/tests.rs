@@ -21,7 +21,7 @@ use crate::{
     Channel, ClientInfo, ConnectionId, Grant, HistoryQuery, HookResult, Hooks, Hub, Identity, JoinLeave,
     Json, Message, Namespace, Namespaces, Recovery, Rejection, Settings, Since, Socket, Subscribing, Target,
     Verb,
-    codec::{self, Opcode},
+    codec::{self, Decoder, Opcode},
     hub::{Joining, ReadLimits, STREAMS_VERSION},
     shard::{ConnectionState, Dialect, Incoming, Newcomer, NewcomerState, TaskState, Terms},
 };
@@ -104,8 +104,10 @@ fn what_crosses_has_the_shape_of_its_version() {
                     file.read_exact(&mut bytes).unwrap();
                     bytes
                 };
-                state.add("Connection", &read::<ConnectionState>(&next(parcel.state)).unwrap());
-                state.add("Task", &read::<TaskState<'_>>(&next(parcel.task)).unwrap());
+                let (connection, task) = read::<(ConnectionState, TaskState)>(&next(parcel.state)).unwrap();
+                state.add("Connection", &connection);
+                state.add("Task", &task);
+                state.add("Decoder", &read::<Decoder>(&next(parcel.decoder)).unwrap());
             }
             state.add("ToNew", &ToNew::Connections(parcels));
         }

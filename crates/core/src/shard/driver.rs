@@ -23,8 +23,7 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(task) = &mut self.0 else { return Poll::Ready(()) };
-        task.read_late();
-        if task.is_to_be_parked() {
+        if task.is_to_be_parked() && task.prepare_to_park() {
             self.0.take().into_iter().for_each(ConnectionTask::park);
             return Poll::Ready(());
         }

@@ -103,9 +103,9 @@ impl Shard {
             let connection = task.connection();
             // None that an actix worker carries can leave the process.
             if let Some(descriptor) = connection.transport.descriptor() {
-                let (state, unsent) = (connection.state(now), connection.unsent());
-                let descriptor = descriptor.try_clone_to_owned()?;
-                batch.add(&connection.socket, &state, &task.state(), unsent, task.work(), descriptor)?;
+                let state = (connection.state(now), task.state());
+                let (unsent, descriptor) = (connection.unsent(), descriptor.try_clone_to_owned()?);
+                batch.add(&connection.socket, &state, task.decoder(), unsent, task.work(), descriptor)?;
             }
             if batch.is_full() {
                 break;
@@ -152,7 +152,7 @@ impl Shard {
 
     fn adopt(self: &Rc<Self>, arrival: Arrival, unpacked: Unpacked) {
         let Arrival { socket, place, stream, work, .. } = arrival;
-        let Unpacked { state, task, unsent } = unpacked;
+        let Unpacked { state, task, decoder, unsent } = unpacked;
         state.introduce(&socket);
         let transport = match Incoming::Tcp(stream).open() {
             Ok(transport) => transport,
@@ -181,24 +181,16 @@ impl Shard {
         }
         drop(roster);
         connection.look_for_expiring_subscriptions();
-        let task = ConnectionTask::from_parts(connection, Rc::clone(self), task, work);
+        let task = ConnectionTask::from_parts(connection, Rc::clone(self), task, decoder, work);
         self.parked.borrow_mut().push(task);
     }
 
     /// Lets all parked connections go on, and those come in that have waited.
     pub(super) fn resume(self: &Rc<Self>) {
         *self.mode.borrow_mut() = Mode::Running;
-        let (late, prompt): (Vec<_>, Vec<_>) =
-            self.parked.take().into_iter().partition(ConnectionTask::is_late);
-        let go_on = |task| drop(tokio::task::spawn_local(Driver::new(task)));
-        prompt.into_iter().for_each(go_on);
-        // Each has much to read first, so the others have their turn in between.
-        tokio::task::spawn_local(async move {
-            for task in late {
-                go_on(task);
-                tokio::task::yield_now().await;
-            }
-        });
+        for task in self.parked.take() {
+            tokio::task::spawn_local(Driver::new(task));
+        }
         let waiting = self.waiting.take();
         waiting.into_iter().for_each(|newcomer| self.accept(newcomer));
     }

@@ -178,9 +178,10 @@ impl Outbound {
 
     /// Forgets what waits, all but the rest of a frame that is partly written.
     pub(crate) fn clear(&mut self) {
-        // What cannot be read cannot be finished either, and ends the connection when it is to be written.
-        let _ = self.read_late();
-        let first = self.frames.pop_front().filter(|_| self.started);
+        // What cannot be read stays, and ends the connection when it is to be written.
+        let unreadable = self.started && self.read_late().is_err();
+        self.late.take_if(|_| !unreadable);
+        let first = self.frames.pop_front().filter(|_| self.started && !unreadable);
         self.bytes = 0;
         self.frames = VecDeque::new();
         if let Some(first) = first {
@@ -190,7 +191,13 @@ impl Outbound {
 
     /// Writes until everything is written (true) or the transport takes no more (false).
     pub(crate) fn flush(&mut self, transport: &Transport) -> io::Result<bool> {
-        self.read_late()?;
+        if self.late.is_some() {
+            // It may be long before there is room, and until then it need not be read.
+            if !transport.is_writable() {
+                return Ok(false);
+            }
+            self.read_late()?;
+        }
         while !self.frames.is_empty() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let filled = self

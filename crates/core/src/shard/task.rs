@@ -2,7 +2,6 @@
 //! connection to its end.
 
 use std::{
-    borrow::Cow,
     cell::RefCell,
     future::Future,
     io, mem,
@@ -51,7 +50,7 @@ pub(super) struct ConnectionTask {
     /// Bytes that came in and wait for a hook to end.
     unread: BytesMut,
     work: Option<Work>,
-    /// What it knows, as long as that has not been read.
+    /// The decoder, as long as it has not been read.
     late: Option<Box<Part>>,
     begun: bool,
     /// The peer has said its last: nothing is decoded any more.
@@ -65,22 +64,13 @@ pub(super) struct ConnectionTask {
     lost: bool,
 }
 
-/// A parked task as plain data, which another process understands.
+/// A parked task as plain data, which another process understands. What its decoder holds may be much, and is beside it.
 #[derive(Debug, Serialize, Deserialize)]
-pub(crate) struct TaskState<'a> {
-    /// It may hold much of a message.
-    decoder: Cow<'a, Decoder>,
+pub(crate) struct TaskState {
     unread: Bytes,
     begun: bool,
     deaf: bool,
     failed: bool,
-}
-
-impl TaskState<'_> {
-    /// Bytes that have come in and are not done with.
-    pub(crate) fn weight(&self) -> usize {
-        self.unread.len() + self.decoder.heap_bytes()
-    }
 }
 
 /// What goes on elsewhere on behalf of the connection.
@@ -133,11 +123,14 @@ impl ConnectionTask {
         self.work.as_ref()
     }
 
-    /// What a parked task knows.
-    pub(super) fn state(&self) -> TaskState<'_> {
-        let Self { decoder, unread, begun, deaf, failed, .. } = self;
-        let unread = Bytes::copy_from_slice(unread);
-        TaskState { decoder: Cow::Borrowed(decoder), unread, begun: *begun, deaf: *deaf, failed: *failed }
+    /// What a parked task knows, but for its decoder.
+    pub(super) fn state(&self) -> TaskState {
+        let Self { unread, begun, deaf, failed, .. } = self;
+        TaskState { unread: Bytes::copy_from_slice(unread), begun: *begun, deaf: *deaf, failed: *failed }
+    }
+
+    pub(super) fn decoder(&self) -> &Decoder {
+        &self.decoder
     }
 
     /// Ends a parked task.
@@ -149,43 +142,39 @@ impl ConnectionTask {
     pub(super) fn from_parts(
         connection: Rc<Connection>,
         shard: Rc<Shard>,
-        state: Rest<TaskState<'_>>,
+        state: TaskState,
+        decoder: Rest<Decoder>,
         work: Option<Work>,
     ) -> Self {
-        let mut task = Self { work, ..Self::new(connection, shard, &[]) };
-        match state {
-            Rest::Read(state) => task.know(state),
+        let TaskState { unread, begun, deaf, failed } = state;
+        let new = Self::new(connection, shard, &[]);
+        let mut task = Self { unread: BytesMut::from(unread), work, begun, deaf, failed, ..new };
+        match decoder {
+            Rest::Read(decoder) => task.decode_with(decoder),
             Rest::Late(part) => task.late = Some(Box::new(part)),
         }
         task
     }
 
-    /// Whether something of it is still to be read.
-    pub(super) fn is_late(&self) -> bool {
-        self.late.is_some()
-    }
-
-    /// Reads what is still to be read. If that cannot be done, or is not understood, the connection is over.
-    pub(super) fn read_late(&mut self) {
+    /// Reads the decoder if that is still to be done. If it cannot be, or is not understood, the connection is over.
+    fn read_late(&mut self) {
         let Some(late) = self.late.take() else { return };
-        let read = self.connection.read_late().map_err(LineError::from).and_then(|()| late.value());
-        match read {
-            Ok(state) => self.know(state),
-            Err(error) => {
-                log::error!("connection {} cannot go on and is closed: {error}", self.connection.socket.id());
-                self.begun = true;
-                self.connection.give_up();
-            }
+        match late.value() {
+            Ok(decoder) => self.decode_with(decoder),
+            Err(error) => self.cannot_go_on(&error),
         }
     }
 
-    /// Goes on from there, with the limits that count now.
-    fn know(&mut self, state: TaskState<'_>) {
-        let TaskState { decoder, unread, begun, deaf, failed } = state;
-        self.decoder = decoder.into_owned();
+    /// Goes on with a decoder of another process, and with the limits that count now.
+    fn decode_with(&mut self, decoder: Decoder) {
+        self.decoder = decoder;
         self.decoder.set_limits(DecoderLimits::for_message_bytes(self.shard.limits.max_message_bytes));
-        self.unread = BytesMut::from(unread);
-        (self.begun, self.deaf, self.failed) = (begun, deaf, failed);
+    }
+
+    fn cannot_go_on(&mut self, error: &LineError) {
+        log::error!("connection {} cannot go on and is closed: {error}", self.connection.socket.id());
+        self.deaf = true;
+        self.connection.give_up();
     }
 
     /// A raw socket is greeted by its hook; a client of the protocol says who it is first.
@@ -201,6 +190,15 @@ impl ConnectionTask {
     /// Whether it has to stop here. One whose stream has ended leaves for good instead.
     pub(super) fn is_to_be_parked(&self) -> bool {
         !self.shard.mode.borrow().is_running() && self.connection.phase() != Phase::Gone && !self.disconnected
+    }
+
+    /// Stops, to go on later, here or elsewhere; false if its stream has to be given up instead.
+    pub(super) fn prepare_to_park(&mut self) -> bool {
+        self.read_late();
+        if let Err(error) = self.connection.read_late() {
+            self.cannot_go_on(&error.into());
+        }
+        self.connection.phase() != Phase::Gone
     }
 
     /// Stops, to go on later, here or elsewhere.
@@ -354,6 +352,7 @@ impl ConnectionTask {
 
     /// Decodes bytes until they are used up or a hook has to be waited for. Returns how many are done with.
     fn take_in(&mut self, bytes: &mut [u8]) -> usize {
+        self.read_late();
         let length = bytes.len();
         let mut input = bytes;
         while !self.deaf && !self.is_busy() {

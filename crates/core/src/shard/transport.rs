@@ -6,7 +6,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use tokio::net::TcpStream;
+use tokio::{io::Interest, net::TcpStream};
 
 use crate::portable::Pipe;
 
@@ -55,6 +55,14 @@ impl Transport {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(context),
             Self::Portable(pipe) => pipe.poll_write_ready(context),
+        }
+    }
+
+    /// Whether there is room to write, as far as the runtime has heard.
+    pub(crate) fn is_writable(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.try_io(Interest::WRITABLE, || Ok(())).is_ok(),
+            Self::Portable(_) => true,
         }
     }
 
