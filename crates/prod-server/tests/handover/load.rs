@@ -71,6 +71,8 @@ pub(crate) struct Run {
     stage: Arc<Stage>,
     talkers: JoinSet<(Plan, Ledger)>,
     sockets: usize,
+    /// Those whose silence is the server's alone.
+    steady: usize,
     /// The addresses of those who get into the middle of something.
     prepared: HashMap<SocketAddr, Habit>,
     callers: Callers,
@@ -84,19 +86,20 @@ impl Run {
         let site = Site::new();
         let server = Server::start(&site, program(&site)).await;
         let stage = Arc::new(Stage::new());
-        let (mut talkers, mut prepared) = (JoinSet::new(), HashMap::new());
+        let (mut talkers, mut prepared, mut steady) = (JoinSet::new(), HashMap::new(), 0);
         for talker in open(scale.plans(), site.address).await {
             let habit = talker.plan().habit;
             if matches!(habit, Habit::Halves | Habit::Slow) {
                 prepared.insert(talker.address(), habit);
             }
+            steady += usize::from(talker.plan().is_steady());
             let stage = Arc::clone(&stage);
             talkers.spawn(async move { (talker.plan(), talker.talk(stage).await) });
         }
         let sockets = talkers.len();
         let callers = Callers::start(&site, scale.callers, scale.gap, scale.shout);
         let (scale, swaps) = (scale.clone(), Vec::new());
-        let run = Run { server, site, scale, stage, talkers, sockets, prepared, callers, swaps };
+        let run = Run { server, site, scale, stage, talkers, sockets, steady, prepared, callers, swaps };
         if !run.all_answered(0).await {
             let said = run.server.said();
             panic!("not everybody was answered:\n{said}\n{}", run.finish().await);
@@ -174,6 +177,8 @@ impl Run {
             halves.into_iter().all(|(client, _)| sample.is_read(*client))
         };
         becomes(Duration::from_secs(5), read).await;
+        // All that was a load of its own.
+        self.calm_down().await;
         let swap = Swap {
             number,
             from: self.server.pid(),
@@ -197,6 +202,13 @@ impl Run {
         assert!(all(&self.stage.set, count, PATIENCE).await, "not everybody is in position: {habit:?}");
     }
 
+    /// Waits until those who only talk have been answered again.
+    async fn calm_down(&self) {
+        let answered = || self.stage.answered.load(Ordering::Relaxed);
+        let again = answered() + self.steady as u64;
+        becomes(Duration::from_secs(5), || answered() >= again).await;
+    }
+
     /// Shows everybody what waits in the sockets, without an end.
     async fn sample(&self) {
         loop {
@@ -208,6 +220,8 @@ impl Run {
     async fn end(&mut self, mut swap: Swap, began: Instant) {
         swap.took = began.elapsed();
         swap.to = self.server.pid();
+        self.stage.enter(Phase::Over(swap.number));
+        self.calm_down().await;
         let settled = self.all_answered(swap.number).await;
         swap.settled = began.elapsed();
         if !settled {

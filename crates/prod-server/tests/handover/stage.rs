@@ -20,7 +20,9 @@ pub(crate) enum Phase {
     Cut(u32),
     /// The next process is being started.
     Swapping(u32),
-    /// The last process has gone. Everybody who talks sends something, and has it answered.
+    /// The last process has gone, and what was said before is answered.
+    Over(u32),
+    /// Those who were in the middle of something go on, and everybody who talks sends something, and has it answered.
     After(u32),
     /// So does everybody else, which is a load of its own.
     Call(u32),
@@ -32,7 +34,7 @@ impl Phase {
     /// The swap during which it is.
     pub(crate) fn swap(self) -> Option<u32> {
         match self {
-            Phase::Swapping(swap) | Phase::After(swap) => Some(swap),
+            Phase::Swapping(swap) | Phase::Over(swap) | Phase::After(swap) => Some(swap),
             Phase::Quiet | Phase::Before(_) | Phase::Cut(_) | Phase::Call(_) | Phase::End { .. } => None,
         }
     }
@@ -40,14 +42,14 @@ impl Phase {
     /// The swap that is over.
     pub(crate) fn behind(self) -> Option<u32> {
         match self {
-            Phase::After(swap) => Some(swap),
+            Phase::Over(swap) | Phase::After(swap) => Some(swap),
             _ => None,
         }
     }
 
     /// Whether clients that stop for a swap are to be still.
     pub(crate) fn is_still(self) -> bool {
-        matches!(self, Phase::Before(_) | Phase::Cut(_) | Phase::Swapping(_))
+        matches!(self, Phase::Before(_) | Phase::Cut(_) | Phase::Swapping(_) | Phase::Over(_))
     }
 }
 
