@@ -33,6 +33,9 @@ pub enum HandoverError {
         /// How many arrived.
         arrived: usize,
     },
+    /// Its connections cannot be passed on.
+    #[error("the connections cannot be packed for the other process; is the limit on open files reached?")]
+    Packing(#[source] io::Error),
     /// The application could not be set up in this process, so it must not take over.
     #[error("the application cannot be set up: {0}")]
     Application(String),

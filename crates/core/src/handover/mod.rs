@@ -3,8 +3,9 @@
 //!
 //! 1. The new process says hello, and is welcomed with the listening sockets, or refused (`predecessor`, `successors`). When
 //!    it could serve, it says so.
-//! 2. The old one stops accepting and freezes its hub. The state goes first, then the sockets, counted and acknowledged
-//!    (`giving`). The new one takes them in without reading or writing (`taking`).
+//! 2. The old one sends what channels keep, stops accepting, and freezes its hub. What has changed goes first, then the
+//!    connections, which stay where they are (`giving`): packed by their shards, counted and acknowledged (`parcel`). The new
+//!    one takes them in without reading or writing (`taking`).
 //! 3. COMMIT is one write of the new process to the line. The kernel decides whether it comes in time: if it is in the old
 //!    process's queue, the new one owns everything; if the old one has ended its end of the line before, the write fails, and
 //!    nothing has happened.
@@ -28,6 +29,9 @@ mod taking;
 mod tests;
 mod wire;
 
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) use self::parcel::tests::part_of;
 pub(crate) use self::{
     error::explain,
     giving::{Ahead, Given, GivingFailed, give, give_streams, send_ahead},

@@ -168,6 +168,11 @@ impl Batch {
     /// # Errors
     /// The system gives no memory or descriptor for it.
     pub(crate) fn pack(self) -> Result<Packed, HandoverError> {
+        let file = self.write().map_err(HandoverError::Packing)?;
+        Ok(Packed { parcels: self.parcels, file, sockets: self.sockets })
+    }
+
+    fn write(&self) -> io::Result<File> {
         let mut file = file_in_memory()?;
         let late = self.late.iter().map(|piece| IoSlice::new(piece));
         let mut pieces: Vec<_> = std::iter::once(IoSlice::new(&self.first)).chain(late).collect();
@@ -177,10 +182,10 @@ impl Batch {
             match file.write_vectored(left) {
                 Ok(written) => IoSlice::advance_slices(&mut left, written),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
         }
-        Ok(Packed { parcels: self.parcels, file, sockets: self.sockets })
+        Ok(file)
     }
 }
 
@@ -280,14 +285,6 @@ impl Arrival {
 }
 
 impl Part {
-    /// A file with nothing else in it.
-    #[cfg(all(test, target_os = "linux"))]
-    pub(crate) fn of(bytes: &[u8]) -> Self {
-        let mut file = file_in_memory().unwrap();
-        file.write_all(bytes).unwrap();
-        Self { file: Arc::new(file), range: 0..bytes.len() }
-    }
-
     /// How long it is.
     pub(crate) fn len(&self) -> usize {
         self.range.len()
@@ -338,12 +335,44 @@ fn next(end: &mut usize, length: usize) -> Range<usize> {
 /// A file without a name, which is gone with its last descriptor.
 #[cfg(target_os = "linux")]
 fn file_in_memory() -> io::Result<File> {
-    use rustix::fs::{MemfdFlags, memfd_create};
-    Ok(memfd_create("handover", MemfdFlags::CLOEXEC)?.into())
+    use rustix::{
+        fs::{MemfdFlags, memfd_create},
+        io::Errno,
+    };
+    let create = |flags| memfd_create("duplex-handover", MemfdFlags::CLOEXEC | flags);
+    // Some systems want it to be said that nothing in it is a program; kernels before 6.3 do not know how to say it.
+    let file = create(MemfdFlags::NOEXEC_SEAL).or_else(|error| match error {
+        Errno::INVAL => create(MemfdFlags::empty()),
+        error => Err(error),
+    });
+    Ok(file?.into())
 }
 
 /// Where connections do not move, none is needed.
 #[cfg(not(target_os = "linux"))]
 fn file_in_memory() -> io::Result<File> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A file with nothing else in it.
+    pub(crate) fn part_of(bytes: &[u8]) -> Part {
+        let mut file = file_in_memory().unwrap();
+        file.write_all(bytes).unwrap();
+        Part { file: Arc::new(file), range: 0..bytes.len() }
+    }
+
+    #[test]
+    fn a_part_is_read_alone_and_whole() {
+        let whole = part_of(b"first, second, third");
+        let part = |range| Part { file: Arc::clone(&whole.file), range };
+        assert_eq!(part(7..13).read().unwrap(), b"second");
+        assert_eq!(part(5..5).read().unwrap(), b"");
+        let cut = part(15..21).read().unwrap_err();
+        assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
+    }
 }

@@ -162,13 +162,15 @@ impl Channels {
 
     /// Everything that is kept, one part of the table after the other.
     pub(crate) fn states(&self) -> impl Iterator<Item = Vec<StreamState>> + '_ {
-        let now = Instant::now();
         self.stripes.iter().map(move |stripe| {
             let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
-            let streams = stripe.entries.iter();
-            streams
-                .filter_map(|(channel, entry)| Some(entry.stream.as_ref()?.state(channel, 0, now)))
-                .collect()
+            // It may be long since the part before.
+            let now = Instant::now();
+            let streams = stripe.entries.iter().filter_map(|(channel, entry)| {
+                let stream = entry.stream.as_ref()?;
+                Some(stream.state(channel, 0, now))
+            });
+            streams.collect()
         })
     }
 

@@ -104,7 +104,8 @@ impl Shard {
             // None that an actix worker carries can leave the process.
             if let Some(descriptor) = connection.transport.descriptor() {
                 let state = (connection.state(now), task.state());
-                let (unsent, descriptor) = (connection.unsent(), descriptor.try_clone_to_owned()?);
+                let descriptor = descriptor.try_clone_to_owned().map_err(HandoverError::Packing)?;
+                let unsent = connection.unsent();
                 batch.add(&connection.socket, &state, task.decoder(), unsent, task.work(), descriptor)?;
             }
             if batch.is_full() {

@@ -292,16 +292,21 @@ mod tests {
         assert!(outbound.frames.is_empty());
         assert_eq!(outbound.bytes, 0);
     }
+}
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+mod late {
+    use super::*;
+    use crate::handover::part_of;
 
     /// A queue of two frames that has moved here and has not been read.
-    #[cfg(target_os = "linux")]
     fn late(started: bool) -> Outbound {
         let state = OutboundState { frames: vec![5, 6], started };
-        Outbound::from_state(state, Rest::Late(Part::of(b"firstsecond"))).unwrap()
+        Outbound::from_state(state, Rest::Late(part_of(b"firstsecond"))).unwrap()
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn what_has_not_been_read_counts_and_comes_first() {
         let mut outbound = late(false);
         assert_eq!(outbound.weight(), weight(11, 2));
@@ -313,7 +318,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn clearing_what_has_not_been_read_keeps_the_rest_of_a_started_frame() {
         for (started, kept) in [(true, vec!["first"]), (false, vec![])] {
             let mut outbound = late(started);
@@ -325,12 +329,11 @@ mod tests {
     }
 
     #[test]
-    #[cfg(target_os = "linux")]
     fn frames_that_are_not_all_there_are_no_queue() {
         let state = |frames| OutboundState { frames, started: false };
         for frames in [vec![5, 5], vec![5, 7], vec![usize::MAX, 12]] {
             assert!(
-                Outbound::from_state(state(frames.clone()), Rest::Late(Part::of(b"firstsecond"))).is_none()
+                Outbound::from_state(state(frames.clone()), Rest::Late(part_of(b"firstsecond"))).is_none()
             );
             let all = Bytes::from_static(b"firstsecond");
             assert!(Outbound::from_state(state(frames), Rest::Read(all)).is_none());
