@@ -1,4 +1,4 @@
-//! The hub between two processes: it is frozen, taken apart, put together again, and goes on where it belongs.
+//! The hub between two processes: it is frozen, what is in it is passed on, and it goes on where it belongs.
 
 use std::{
     path::Path,
