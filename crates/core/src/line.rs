@@ -37,7 +37,7 @@ pub(crate) struct RawLine {
 }
 
 /// The body of a message, and the descriptors that came with it.
-type Parcel = (Vec<u8>, Vec<OwnedFd>);
+type Received = (Vec<u8>, Vec<OwnedFd>);
 
 /// Why a message could not be sent or received. After any of these the line is of no further use.
 #[derive(Debug, thiserror::Error)]
@@ -137,7 +137,7 @@ impl RawLine {
 
     /// Waits for the next message: its body and the descriptors that came with it, close-on-exec. `None` is the end of the
     /// line: the other side closed it or is dead.
-    pub(crate) fn receive(&mut self) -> Result<Option<Parcel>, LineError> {
+    pub(crate) fn receive(&mut self) -> Result<Option<Received>, LineError> {
         let Some((length, announced, descriptors)) = self.receive_header()? else {
             return Ok(None);
         };

@@ -34,7 +34,7 @@ pub enum HandoverError {
         arrived: usize,
     },
     /// Its connections cannot be passed on.
-    #[error("the connections cannot be packed for the other process; is the limit on open files reached?")]
+    #[error("the connections cannot be packed for the other process")]
     Packing(#[source] io::Error),
     /// The application could not be set up in this process, so it must not take over.
     #[error("the application cannot be set up: {0}")]

@@ -17,13 +17,13 @@ use tokio::{
 use super::{
     Greeted, HandoverError, Intent, Link, Luggage, Packed, fail_point,
     message::{ToNew, ToOld},
-    wire::Wire,
+    wire::{PATIENCE, Wire},
 };
 use crate::{
-    Hub, Socket,
+    Hub,
     blocking::in_thread,
+    descriptors::room_for_descriptors,
     hub::{StreamState, Told},
-    shard::{Remains, Work},
 };
 
 /// How long the hub may take to stand still. It takes some milliseconds, unless a hook blocks the thread of its shard.
@@ -31,6 +31,9 @@ const FREEZE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Bytes of streams in one message beyond which the next ones go into another.
 const BATCH_BYTES: usize = 1 << 20;
+
+/// Names of streams in one message.
+const BATCH_NAMES: usize = 10_000;
 
 /// Messages with sockets that may be on their way: the kernel counts descriptors that nobody has received yet against the
 /// limit on open files.
@@ -40,15 +43,18 @@ const UNACKNOWLEDGED: usize = 2;
 const PACKED: usize = 2;
 
 /// Connections, as the shards pack them.
-type Batches = mpsc::Receiver<Result<Packed, HandoverError>>;
+struct Batches<'a> {
+    batches: mpsc::Receiver<Result<Packed, HandoverError>>,
+    runtime: &'a runtime::Handle,
+}
 
 /// A hub that is another process's now.
 pub(crate) struct Given {
     pub(crate) link: Link,
     /// Resolves when the other process accepts connections, and fails when it is gone before that.
     pub(crate) started: oneshot::Receiver<()>,
-    /// The connections that have moved, and the hooks that go on here for them.
-    pub(crate) moved: Vec<(Socket, Option<Work>)>,
+    /// How many connections have moved.
+    pub(crate) sockets: usize,
     /// From the freeze to COMMIT.
     pub(crate) took: Duration,
 }
@@ -57,6 +63,8 @@ pub(crate) struct Given {
 pub(crate) struct Ahead {
     greeted: Greeted,
     told: Told,
+    /// How many descriptors this process can still open.
+    room: usize,
 }
 
 impl Ahead {
@@ -75,21 +83,25 @@ pub(crate) enum GivingFailed {
     Lost(HandoverError),
 }
 
-/// Sends what channels keep while everything goes on: it may be much. Blocks for as long as that takes.
+/// Sends what channels keep while everything goes on: it may be much. Blocks for as long as that takes. A process that takes
+/// nothing else is told everything later: its version need not know how the rest is said.
 ///
 /// # Errors
 /// The line has failed, and nothing has happened.
 pub(crate) fn send_ahead(greeted: Greeted, hub: &Hub) -> Result<Ahead, HandoverError> {
-    let mut ahead = Ahead { greeted, told: Told::default() };
-    let Ahead { greeted: Greeted { wire, .. }, told } = &mut ahead;
-    let fresh = hub.fresh_epoch();
-    told.tell_fresh(fresh);
-    let sent = wire.send(&ToNew::Hub { fresh }, &[]).and_then(|()| {
-        let streams = hub.stream_states().flatten();
-        send_streams(wire, streams.inspect(|stream| told.tell(stream)))
-    });
-    sent.inspect_err(|_| wire.hang_up())?;
+    let room = usize::try_from(room_for_descriptors()).unwrap_or(usize::MAX);
+    let mut ahead = Ahead { greeted, told: Told::default(), room };
+    if ahead.takes_over() {
+        let sent = tell(&mut ahead.greeted.wire, hub, &mut ahead.told);
+        sent.inspect_err(|_| ahead.greeted.wire.hang_up())?;
+    }
     Ok(ahead)
+}
+
+fn tell(wire: &mut Wire, hub: &Hub, told: &mut Told) -> Result<(), HandoverError> {
+    fail_point::reach("ahead", wire)?;
+    wire.send(&ToNew::Hub { fresh: hub.fresh_epoch() }, &[])?;
+    send_streams(wire, hub.stream_states().flatten().inspect(|stream| told.tell(stream)))
 }
 
 /// Hands the hub and all connections over. Blocks, for some seconds at most.
@@ -102,19 +114,24 @@ pub(crate) fn give(
     luggage: Arc<Luggage>,
     runtime: &runtime::Handle,
 ) -> Result<Given, GivingFailed> {
-    let Ahead { greeted: Greeted { mut wire, peer, .. }, told } = ahead;
+    let Ahead { greeted: Greeted { mut wire, peer, .. }, told, room } = ahead;
     fail_point::reach("freeze", &mut wire).map_err(GivingFailed::Kept)?;
     let began = Instant::now();
     freeze(hub, runtime)?;
     let packed = runtime.block_on(pack_luggage(luggage));
-    if let Err(error) = packed.and_then(|packed| hand_over(&mut wire, hub, told, packed, Some(pack(hub)))) {
-        if has_committed(&mut wire) {
-            return Err(GivingFailed::Lost(error));
+    let given = packed.and_then(|packed| {
+        let batches = Batches::of(hub, room, runtime);
+        hand_over(&mut wire, hub, told, packed, Some(batches))
+    });
+    let sockets = match given {
+        Ok(sockets) => sockets,
+        Err(error) if has_committed(&mut wire) => return Err(GivingFailed::Lost(error)),
+        Err(error) => {
+            wire.hang_up();
+            hub.resume();
+            return Err(GivingFailed::Kept(error));
         }
-        wire.hang_up();
-        hub.resume();
-        return Err(GivingFailed::Kept(error));
-    }
+    };
     let took = began.elapsed();
     for point in ["commit-received", "forwarding"] {
         fail_point::reach(point, &mut wire).unwrap_or_else(|error| log::warn!("{error}"));
@@ -122,15 +139,7 @@ pub(crate) fn give(
     let (has_started, started) = oneshot::channel();
     let link = Link::start(wire, peer, has_started).map_err(GivingFailed::Lost)?;
     hub.give_away(&link);
-    // What is left of the connections here takes its time, and holds nobody up.
-    let (moved, stayed): (Vec<_>, Vec<_>) =
-        runtime.block_on(hub.dissolve()).into_iter().partition(|one| one.moved);
-    for Remains { socket, .. } in stayed {
-        log::warn!("connection {} could not move, and is closed", socket.id());
-        hub.lost(&socket);
-    }
-    let moved = moved.into_iter().map(|Remains { socket, work, .. }| (socket, work)).collect();
-    Ok(Given { link, started, moved, took })
+    Ok(Given { link, started, sockets, took })
 }
 
 /// Hands over what channels keep, and nothing else: connections go on here without a hub, to be closed. Blocks, for some
@@ -139,7 +148,7 @@ pub(crate) fn give(
 /// # Errors
 /// See [`GivingFailed`].
 pub(crate) fn give_streams(ahead: Ahead, hub: &Hub, runtime: &runtime::Handle) -> Result<(), GivingFailed> {
-    let Ahead { greeted: Greeted { mut wire, .. }, told } = ahead;
+    let Ahead { greeted: Greeted { mut wire, .. }, told, .. } = ahead;
     freeze(hub, runtime)?;
     if let Err(error) = hand_over(&mut wire, hub, told, Vec::new(), None)
         && !has_committed(&mut wire)
@@ -168,21 +177,30 @@ async fn pack_luggage(luggage: Arc<Luggage>) -> Result<Vec<(String, Bytes)>, Han
     Ok(packed?.unwrap_or_default())
 }
 
-/// Has the shards pack their connections, some at a time.
-fn pack(hub: &Hub) -> Batches {
-    let (packed, batches) = mpsc::channel(PACKED);
-    hub.pack(&packed);
-    batches
+impl Batches<'_> {
+    /// Has the shards pack their connections, a few batches at a time, so that their descriptors fit into the room there is.
+    fn of<'a>(hub: &Hub, room: usize, runtime: &'a runtime::Handle) -> Batches<'a> {
+        let (packed, batches) = mpsc::channel(PACKED);
+        hub.pack(&packed, room / (PACKED + 2));
+        Batches { batches, runtime }
+    }
+
+    /// The next one, or nothing when all connections are packed.
+    fn next(&mut self) -> Result<Option<Packed>, HandoverError> {
+        let next = async { timeout(PATIENCE, self.batches.recv()).await };
+        let next = self.runtime.block_on(next);
+        next.map_err(|_| HandoverError::Blocked(PATIENCE))?.transpose()
+    }
 }
 
-/// Sends everything and waits for COMMIT.
+/// Sends everything and waits for COMMIT. Returns how many connections that were.
 fn hand_over(
     wire: &mut Wire,
     hub: &Hub,
     told: Told,
     luggage: Vec<(String, Bytes)>,
-    connections: Option<Batches>,
-) -> Result<(), HandoverError> {
+    connections: Option<Batches<'_>>,
+) -> Result<usize, HandoverError> {
     fail_point::reach("frozen", wire)?;
     send_changes(wire, hub, told)?;
     for (name, packed) in luggage {
@@ -193,7 +211,7 @@ fn hand_over(
     wire.send(&ToNew::Complete { sockets }, &[])?;
     fail_point::reach("before-commit-received", wire)?;
     match wire.expect()? {
-        (ToOld::Commit, _) => Ok(()),
+        (ToOld::Commit, _) => Ok(sockets),
         (other, _) => Err(HandoverError::OutOfTurn(format!("{other:?}"))),
     }
 }
@@ -212,13 +230,9 @@ fn has_committed(wire: &mut Wire) -> bool {
 
 /// What has changed in the hub since it was sent.
 fn send_changes(wire: &mut Wire, hub: &Hub, mut told: Told) -> Result<(), HandoverError> {
-    let fresh = hub.fresh_epoch();
-    if told.tell_fresh(fresh) {
-        wire.send(&ToNew::Hub { fresh }, &[])?;
-    }
+    wire.send(&ToNew::Hub { fresh: hub.fresh_epoch() }, &[])?;
     send_streams(wire, hub.stream_changes(&mut told).flatten())?;
-    let gone = told.gone();
-    if gone.is_empty() { Ok(()) } else { wire.send(&ToNew::Forgotten(gone), &[]) }
+    told.gone().chunks(BATCH_NAMES).try_for_each(|gone| wire.send(&ToNew::Forgotten(gone.to_vec()), &[]))
 }
 
 fn send_streams(wire: &mut Wire, streams: impl Iterator<Item = StreamState>) -> Result<(), HandoverError> {
@@ -236,14 +250,14 @@ fn send_streams(wire: &mut Wire, streams: impl Iterator<Item = StreamState>) -> 
 }
 
 /// Sends all connections in counted batches as the shards pack them, each acknowledged. Returns how many there were.
-fn send_connections(wire: &mut Wire, mut batches: Batches) -> Result<usize, HandoverError> {
+fn send_connections(wire: &mut Wire, mut batches: Batches<'_>) -> Result<usize, HandoverError> {
     let mut sockets = 0;
     let mut on_their_way = VecDeque::new();
-    while let Some(batch) = batches.blocking_recv() {
+    while let Some(batch) = batches.next()? {
         if on_their_way.len() == UNACKNOWLEDGED {
             acknowledge(wire, &mut on_their_way)?;
         }
-        let count = send_batch(wire, batch?)?;
+        let count = send_batch(wire, batch)?;
         fail_point::reach("socket-sent", wire)?;
         on_their_way.push_back(count);
         sockets += count;

@@ -55,7 +55,7 @@ pub(super) enum ToNew {
     /// With the listening sockets.
     Welcome(Welcome),
     Refused(Refusal),
-    /// The epoch of new streams.
+    /// The epoch of new streams, ahead of everything and when everything stands still.
     Hub {
         fresh: Epoch,
     },

@@ -26,6 +26,7 @@ mod rendezvous;
 mod successors;
 mod taking;
 #[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests;
 mod wire;
 

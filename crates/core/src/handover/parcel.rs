@@ -33,10 +33,12 @@ use crate::{
 /// Sockets in one message, which also carries the file.
 const MOST_SOCKETS: usize = MOST_DESCRIPTORS - 1;
 
-/// Bytes of connections beyond which the next one goes with another message.
+/// Bytes of connections beyond which the next one goes with another message: those that are read at once, and those that
+/// are not. Each message is a file that stays open until all of it has been read.
 const MOST_BYTES: usize = 1 << 20;
+const MOST_LATE_BYTES: usize = 16 << 20;
 
-/// Bytes of a connection beyond which they are read only when they are needed.
+/// Bytes of a part of a connection beyond which it is read only when it is needed.
 const LATE_BYTES: usize = 16 << 10;
 
 /// What a message says of a connection.
@@ -47,17 +49,16 @@ pub(super) struct Parcel {
     /// The hook that goes on in the old process.
     pub(super) running: Option<RunningHook>,
     /// Its bytes in the file: what it is, what has come of a message, and what waits to be written. Each is read on its own,
-    /// so that one that is not understood costs no other.
+    /// so that one that is not understood costs no other. What is more than [`LATE_BYTES`] is not beside the others, but
+    /// behind those of all connections.
     pub(super) state: usize,
     pub(super) decoder: usize,
     pub(super) unsent: usize,
-    /// The last two are not beside the first, but behind what comes first of all connections, each in its turn.
-    pub(super) late: bool,
 }
 
 /// Connections that go with one message, while they are packed.
-#[derive(Default)]
 pub(crate) struct Batch {
+    most_sockets: usize,
     parcels: Vec<Parcel>,
     first: Vec<u8>,
     late: Vec<Bytes>,
@@ -91,7 +92,6 @@ pub(crate) struct Arrival {
     state: Range<usize>,
     decoder: Range<usize>,
     unsent: Range<usize>,
-    late: bool,
 }
 
 /// What a connection is.
@@ -116,6 +116,18 @@ pub(crate) struct Part {
 }
 
 impl Batch {
+    /// For at least one, and at most so many sockets.
+    pub(crate) fn new(most_sockets: usize) -> Self {
+        Self {
+            most_sockets: most_sockets.clamp(1, MOST_SOCKETS),
+            parcels: Vec::new(),
+            first: Vec::new(),
+            late: Vec::new(),
+            late_bytes: 0,
+            sockets: Vec::new(),
+        }
+    }
+
     /// Adds a connection.
     ///
     /// # Errors
@@ -133,34 +145,46 @@ impl Batch {
             Work::Hook(hook, _) => RunningHook { hook: *hook, command: None },
             Work::Command(command, hook, _) => RunningHook { hook: *hook, command: Some(*command) },
         });
-        let unsent_bytes = unsent.iter().map(Bytes::len).sum();
-        let mut parcel = Parcel {
+        let parcel = Parcel {
             connection: socket.id(),
             peer: socket.peer(),
             running,
             state: append(&mut self.first, state)?,
-            decoder: 0,
-            unsent: unsent_bytes,
-            late: decoder.heap_bytes() + unsent_bytes > LATE_BYTES,
+            decoder: self.add_decoder(decoder)?,
+            unsent: self.add_pieces(unsent),
         };
-        if parcel.late {
-            let mut bytes = Vec::with_capacity(decoder.heap_bytes() + 256);
-            parcel.decoder = append(&mut bytes, decoder)?;
-            self.late.push(bytes.into());
-            self.late.extend(unsent);
-            self.late_bytes += parcel.decoder + unsent_bytes;
-        } else {
-            parcel.decoder = append(&mut self.first, decoder)?;
-            unsent.iter().for_each(|piece| self.first.extend_from_slice(piece));
-        }
         self.parcels.push(parcel);
         self.sockets.push(descriptor);
         Ok(())
     }
 
+    /// What it holds is not copied once more, if it is much.
+    fn add_decoder(&mut self, decoder: &Decoder) -> Result<usize, LineError> {
+        if decoder.heap_bytes() <= LATE_BYTES / 2 {
+            return append(&mut self.first, decoder);
+        }
+        let mut bytes = Vec::with_capacity(decoder.heap_bytes() + 256);
+        append(&mut bytes, decoder)?;
+        Ok(self.add_pieces(vec![bytes.into()]))
+    }
+
+    /// Adds bytes to those that belong together, and returns how many that were.
+    fn add_pieces(&mut self, pieces: Vec<Bytes>) -> usize {
+        let length = pieces.iter().map(Bytes::len).sum();
+        if is_late(length) {
+            self.late_bytes += length;
+            self.late.extend(pieces);
+        } else {
+            pieces.iter().for_each(|piece| self.first.extend_from_slice(piece));
+        }
+        length
+    }
+
     /// Whether the next connection goes with another message.
     pub(crate) fn is_full(&self) -> bool {
-        self.sockets.len() >= MOST_SOCKETS || self.first.len() + self.late_bytes >= MOST_BYTES
+        self.sockets.len() >= self.most_sockets
+            || self.first.len() >= MOST_BYTES
+            || self.late_bytes >= MOST_LATE_BYTES
     }
 
     /// Writes the file.
@@ -201,10 +225,8 @@ impl Delivery {
         hooks: &mut RunningHooks,
     ) -> Result<Self, HandoverError> {
         if descriptors.len() != parcels.len() + 1 {
-            return Err(HandoverError::Miscounted {
-                announced: parcels.len() + 1,
-                arrived: descriptors.len(),
-            });
+            let (announced, arrived) = (parcels.len(), descriptors.len().saturating_sub(1));
+            return Err(HandoverError::Miscounted { announced, arrived });
         }
         let sockets = descriptors.split_off(1);
         let file: File = descriptors.remove(0).into();
@@ -213,16 +235,16 @@ impl Delivery {
         let arrivals = parcels.into_iter().zip(sockets).map(|(parcel, descriptor)| {
             let socket = Socket::new(parcel.connection, None, parcel.peer, hub.clone());
             let state = next(&mut prompt, parcel.state);
-            let rest = if parcel.late { &mut late } else { &mut prompt };
+            let mut rest = |length| next(if is_late(length) { &mut late } else { &mut prompt }, length);
+            let (decoder, unsent) = (rest(parcel.decoder), rest(parcel.unsent));
             Arrival {
                 place: hub.place_for(parcel.connection),
                 stream: TcpStream::from(descriptor),
                 work: parcel.running.map(|running| hooks.expect(&socket, running)),
                 socket,
                 state,
-                decoder: next(rest, parcel.decoder),
-                unsent: next(rest, parcel.unsent),
-                late: parcel.late,
+                decoder,
+                unsent,
             }
         });
         let arrivals = arrivals.collect();
@@ -260,10 +282,10 @@ impl Delivery {
 }
 
 impl Parcel {
-    /// Bytes of what comes first.
+    /// Bytes that are read at once.
     fn first_bytes(&self) -> usize {
-        let rest = if self.late { 0 } else { self.decoder.saturating_add(self.unsent) };
-        self.state.saturating_add(rest)
+        let rest = [self.decoder, self.unsent].into_iter().filter(|length| !is_late(*length));
+        rest.fold(self.state, usize::saturating_add)
     }
 }
 
@@ -272,16 +294,22 @@ impl Arrival {
         let bytes = |range: &Range<usize>| first.get(range.clone()).ok_or(LineError::Truncated);
         let part = |range: &Range<usize>| Part { file: Arc::clone(file), range: range.clone() };
         let (state, task) = read(bytes(&self.state)?)?;
-        let (decoder, unsent) = match self.late {
-            true => (Rest::Late(part(&self.decoder)), Rest::Late(part(&self.unsent))),
+        let decoder = match is_late(self.decoder.len()) {
+            true => Rest::Late(part(&self.decoder)),
+            false => Rest::Read(read(bytes(&self.decoder)?)?),
+        };
+        let unsent = match is_late(self.unsent.len()) {
+            true => Rest::Late(part(&self.unsent)),
             // A copy, so that it does not keep what is others'.
-            false => (
-                Rest::Read(read(bytes(&self.decoder)?)?),
-                Rest::Read(Bytes::copy_from_slice(bytes(&self.unsent)?)),
-            ),
+            false => Rest::Read(Bytes::copy_from_slice(bytes(&self.unsent)?)),
         };
         Ok(Unpacked { state, task, decoder, unsent })
     }
+}
+
+/// Whether so many bytes are read only when they are needed.
+fn is_late(length: usize) -> bool {
+    length > LATE_BYTES
 }
 
 impl Part {

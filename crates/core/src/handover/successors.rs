@@ -27,6 +27,9 @@ const WAITING: usize = 4;
 /// Descriptors that a process needs beside those of its sockets: files, databases, requests.
 const SPARE_DESCRIPTORS: u64 = 64;
 
+/// The files that sockets come with are as many at most, as a rule.
+const SOCKETS_PER_FILE: u64 = 50;
+
 /// The processes that want to take over: see [`Server::hand_over_to`](crate::Server::hand_over_to).
 #[derive(Debug)]
 pub struct Successors {
@@ -194,7 +197,8 @@ fn converse(
 
 /// Too few descriptors are a refusal while that costs nothing.
 fn check_descriptors(wire: &mut Wire, hub: &Hub, available: u64) -> Result<(), HandoverError> {
-    let needed = hub.count() as u64 + SPARE_DESCRIPTORS;
+    let sockets = hub.count() as u64;
+    let needed = sockets + sockets / SOCKETS_PER_FILE + SPARE_DESCRIPTORS;
     if needed <= available {
         return Ok(());
     }

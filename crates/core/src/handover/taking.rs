@@ -68,14 +68,17 @@ fn receive(
     luggage: &Luggage,
     hooks: &mut RunningHooks,
 ) -> Result<usize, HandoverError> {
-    let mut arrived = 0;
+    let (mut arrived, mut ahead) = (0, true);
     loop {
         let (message, descriptors) = wire.expect()?;
         match message {
             ToNew::Refused(refusal) => return Err(refusal.into()),
             ToNew::Hub { fresh } => {
                 hub.begin_with(fresh);
-                fail_point::reach("state-received", wire)?;
+                // Once ahead of everything, and once when everything stands still.
+                let point = if ahead { "ahead-received" } else { "state-received" };
+                fail_point::reach(point, wire)?;
+                ahead = false;
             }
             ToNew::Streams(streams) => hub.go_on_with(streams),
             ToNew::Forgotten(channels) => hub.forget_streams(&channels),

@@ -93,7 +93,7 @@ fn what_crosses_has_the_shape_of_its_version() {
         what_old_is_told().iter().for_each(|message| state.add("ToOld", message));
         what_new_is_told().iter().for_each(|message| state.add("ToNew", message));
         let (packed, mut batches) = mpsc::channel(1);
-        hub.pack(&packed);
+        hub.pack(&packed, usize::MAX);
         drop(packed);
         while let Some(batch) = batches.recv().await {
             let Packed { parcels, mut file, .. } = batch.unwrap();

@@ -4,7 +4,10 @@
 use std::{
     collections::HashMap,
     hash::{BuildHasher, RandomState},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Instant,
 };
 
@@ -27,6 +30,8 @@ pub(crate) struct Channels {
     hasher: RandomState,
     namespaces: Namespaces,
     fresh: FreshEpoch,
+    /// A stream of another process that something was published to is not kept here.
+    leaves_out: AtomicBool,
 }
 
 /// The epoch of the next new stream. It changes when a stream is forgotten that something was published to, so that none
@@ -63,6 +68,7 @@ impl Channels {
             hasher: RandomState::new(),
             namespaces,
             fresh: FreshEpoch(Mutex::new(Epoch::random())),
+            leaves_out: AtomicBool::new(false),
         }
     }
 
@@ -181,15 +187,19 @@ impl Channels {
             let stripe = stripe.lock().unwrap_or_else(PoisonError::into_inner);
             let streams = stripe.entries.iter().filter_map(|(channel, entry)| {
                 let stream = entry.stream.as_ref()?;
-                told.rest(channel, stream.position(), |offset| stream.state(channel, offset, now))
+                let behind = |offset| stream.state(channel, offset, now);
+                told.rest(channel, stream.position(), stream.used(), behind)
             });
             streams.collect()
         })
     }
 
-    /// New streams have the epoch that those of another process would have had.
+    /// New streams have the epoch that those of another process would have had, unless some of its streams are left out:
+    /// one of those, made again, must be another one.
     pub(crate) fn begin_with(&self, fresh: Epoch) {
-        self.fresh.set(fresh);
+        if !self.leaves_out.load(Ordering::Acquire) {
+            self.fresh.set(fresh);
+        }
     }
 
     /// Goes on with streams of another process, or with what was published to those that are here already. What the
@@ -200,8 +210,8 @@ impl Channels {
             let (channel, position) = (state.channel.clone(), state.position());
             let options = self.namespaces.options(&channel);
             if !options.keeps_history() {
-                // Made again, in a process that keeps it, it must be another one.
                 if position.offset > 0 {
+                    self.leaves_out.store(true, Ordering::Release);
                     self.fresh.change();
                 }
                 continue;
@@ -480,6 +490,11 @@ mod tests {
         back.begin_with(forgetful.fresh_epoch());
         back.go_on_with(forgetful.states().flatten().collect());
         assert_ne!(publish(&back), position);
+        // Whenever the epoch of new streams is said.
+        let (forgetful, _) = channels(1, Namespace::default());
+        forgetful.go_on_with(old.states().flatten().collect());
+        forgetful.begin_with(old.fresh_epoch());
+        assert_ne!(forgetful.fresh_epoch(), position.epoch);
         let (same, _) = channels(1, kept.clone());
         same.begin_with(old.fresh_epoch());
         same.go_on_with(old.states().flatten().collect());
@@ -568,5 +583,33 @@ mod tests {
         let changes: Vec<_> = old.changes(&mut told).flatten().collect();
         let said: Vec<_> = changes.iter().map(|state| (&state.channel, state.publications())).collect();
         assert_eq!(said, [(&lobby, 1)]);
+    }
+
+    #[test]
+    fn that_a_stream_was_used_is_said_again_and_nothing_of_it() {
+        let options = Namespace { history_size: 100, recovery: Recovery::On, ..Namespace::default() };
+        let (old, lobby) = channels(1, options.clone());
+        let mut publication = Publication { offset: 0, data: Json::null(), info: None };
+        let now = Instant::now();
+        let with_stream = |act: &mut dyn FnMut(&mut Stream)| {
+            let mut stripe = old.lock(&lobby);
+            act(old.stream_or_new(old.entry(&mut stripe, &lobby), &options, now));
+        };
+        with_stream(&mut |stream| stream.append(&mut publication, &options, now));
+        let (new, _) = channels(1, options.clone());
+        let mut told = Told::default();
+        for part in old.states() {
+            part.iter().for_each(|state| told.tell(state));
+            new.go_on_with(part);
+        }
+        let later = now + Duration::from_secs(5);
+        with_stream(&mut |stream| stream.touch(later));
+        let changes: Vec<_> = old.changes(&mut told).flatten().collect();
+        assert_eq!(changes.iter().map(StreamState::publications).collect::<Vec<_>>(), [0]);
+        new.go_on_with(changes);
+        let mut stripe = new.lock(&lobby);
+        let stream = new.stream(new.entry(&mut stripe, &lobby), &options, now).unwrap();
+        let all = stream.read(&HistoryQuery::default(), ReadLimits { publications: 9, bytes: 999 });
+        assert_eq!(all.unwrap().publications.len(), 1);
     }
 }

@@ -46,14 +46,21 @@ impl Hub {
         }
     }
 
-    /// Has all connections of a frozen hub packed, some at a time; they stay here. It ends when nobody takes them.
-    pub(crate) fn pack(&self, to: &mpsc::Sender<Result<Packed, HandoverError>>) {
-        self.tell_shards(|| Letter::Pack(to.clone()));
+    /// Has all connections of a frozen hub packed, at most so many sockets together; they stay here. It ends when nobody takes
+    /// them, soon after the hub goes on.
+    pub(crate) fn pack(&self, to: &mpsc::Sender<Result<Packed, HandoverError>>, most_sockets: usize) {
+        self.tell_shards(|| Letter::Pack { to: to.clone(), most_sockets });
     }
 
-    /// Lets go of all connections of a frozen hub.
+    /// Lets go of all connections of a hub that has been packed and is another process's. Returns what is left of those that
+    /// have moved; the others are over.
     pub(crate) async fn dissolve(&self) -> Vec<Remains> {
-        self.ask_shards(Letter::Dissolve).await.into_iter().flatten().collect()
+        let mut remains: Vec<_> = self.ask_shards(Letter::Dissolve).await.into_iter().flatten().collect();
+        for Remains { socket, .. } in remains.extract_if(.., |one| !one.moved) {
+            log::warn!("connection {} could not move, and is closed", socket.id());
+            self.lost(&socket);
+        }
+        remains
     }
 
     /// Takes connections into a hub that is frozen, or does not run yet; each goes to the shard that its id names.

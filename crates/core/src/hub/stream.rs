@@ -122,7 +122,10 @@ impl Stream {
     /// Goes on to the end of `state`, which is of the same life: behind what is kept already, if it joins on to that.
     pub(crate) fn go_on(&mut self, state: StreamState, now: Instant) {
         let next = Self::from_state(state, now);
-        let joins = next.kept.front().is_some_and(|first| first.publication.offset == self.top + 1);
+        let joins = match next.kept.front() {
+            Some(first) => first.publication.offset == self.top + 1,
+            None => next.top == self.top,
+        };
         let kept = std::mem::take(&mut self.kept);
         *self = next;
         if joins {
@@ -152,6 +155,11 @@ impl Stream {
         self.kept
             .push_back(Kept { publication: publication.clone(), expires: after(now, options.history_ttl) });
         self.trim(options, now);
+    }
+
+    /// When it was last published to or subscribed to, as far as it has been looked at.
+    pub(crate) fn used(&self) -> Instant {
+        self.used
     }
 
     /// Somebody subscribes: the stream is in use.

@@ -18,6 +18,7 @@ use crate::{
         Ahead, Given, GivingFailed, Greeted, HandoverError, Intent, Luggage, explain, give, give_streams,
         send_ahead,
     },
+    shard::Remains,
 };
 
 /// How long the process that has taken over may take until it accepts connections.
@@ -65,7 +66,9 @@ impl Running {
                 ended = &mut serving => return result(ended),
                 greeted = succession.next() => match greeted.intent {
                     Intent::Replace => Ending::Stop(Stop::Restart),
-                    Intent::TakeOver | Intent::TakeStreams => self.hand_over(greeted, &mut succession).await,
+                    Intent::TakeOver | Intent::TakeStreams => {
+                        self.hand_over(greeted, &mut succession, &mut stop).await
+                    }
                 },
             };
             match ending {
@@ -82,11 +85,21 @@ impl Running {
     }
 
     /// Hands everything over to another process. Whatever goes wrong before it has everything leaves this one as it was.
-    async fn hand_over(&mut self, greeted: Greeted, succession: &mut Succession) -> Ending {
+    async fn hand_over(
+        &mut self,
+        greeted: Greeted,
+        succession: &mut Succession,
+        stop: &mut Stopping,
+    ) -> Ending {
         let process = greeted.process;
         log::info!("process {process} takes over");
         // What channels keep may be much, and nobody has to wait for it.
-        let ahead = match self.send_ahead(greeted).await {
+        let ahead = tokio::select! {
+            ahead = self.send_ahead(greeted) => ahead,
+            // The line ends with what is being sent.
+            stop = stop => return Ending::Stop(stop),
+        };
+        let ahead = match ahead {
             Ok(ahead) => ahead,
             Err(error) => {
                 log::error!(
@@ -102,6 +115,7 @@ impl Running {
             return Ending::Kept;
         }
         self.handle.pause().await;
+        let takes_over = ahead.takes_over();
         let ending = match self.give(ahead).await {
             Ok(None) => {
                 log::warn!(
@@ -110,7 +124,7 @@ impl Running {
                 Ending::Stop(Stop::Restart)
             }
             Ok(Some(given)) => {
-                let (sockets, took) = (given.moved.len(), given.took);
+                let Given { sockets, took, .. } = given;
                 log::info!("{sockets} sockets have moved to process {process} in {took:.1?}");
                 self.follow(given, process, succession).await
             }
@@ -123,8 +137,9 @@ impl Running {
             }
             Err(GivingFailed::Lost(error)) => {
                 log::error!("process {process} has taken over and cannot be spoken to: {}", explain(&error));
-                // Their sockets are its.
-                self.hub.dissolve().await;
+                if takes_over {
+                    self.hub.dissolve().await;
+                }
                 self.hub.lose();
                 Ending::Stop(Stop::Restart)
             }
@@ -167,16 +182,19 @@ impl Running {
     /// The hub is another process's. What still runs here is finished, unless that one is gone before it accepts
     /// connections: then everybody can come back to this one.
     async fn follow(&mut self, given: Given, process: u32, succession: &mut Succession) -> Ending {
-        let Given { link, started, moved, .. } = given;
-        let (mut reports, mut sockets) = (JoinSet::new(), Vec::with_capacity(moved.len()));
-        for (socket, work) in moved {
-            if let Some(work) = work {
-                let (link, socket) = (link.clone(), socket.clone());
-                reports.spawn(async move { link.report(socket, work).await });
+        let Given { link, started, .. } = given;
+        let (mut reports, mut sockets) = (JoinSet::new(), Vec::new());
+        let let_go = async {
+            for Remains { socket, work, .. } in self.hub.dissolve().await {
+                if let Some(work) = work {
+                    let (link, socket) = (link.clone(), socket.clone());
+                    reports.spawn(async move { link.report(socket, work).await });
+                }
+                sockets.push(socket);
             }
-            sockets.push(socket);
-        }
-        match timeout(START_PATIENCE, started).await {
+        };
+        let ((), started) = tokio::join!(let_go, timeout(START_PATIENCE, started));
+        match started {
             Ok(Ok(())) => {}
             // It must not come back to life beside this one.
             lost => {

@@ -23,9 +23,13 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(task) = &mut self.0 else { return Poll::Ready(()) };
-        if task.is_to_be_parked() && task.prepare_to_park() {
-            self.0.take().into_iter().for_each(ConnectionTask::park);
-            return Poll::Ready(());
+        match caught(|| task.is_to_be_parked() && task.prepare_to_park()) {
+            Ok(false) => {}
+            Ok(true) => {
+                self.0.take().into_iter().for_each(ConnectionTask::park);
+                return Poll::Ready(());
+            }
+            Err(panic) => return task.lose(&panic, context),
         }
         // Whatever the application's code does to this thread, it costs no other connection anything.
         let polled = caught(|| task.poll(context));

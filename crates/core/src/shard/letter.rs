@@ -57,7 +57,7 @@ pub(crate) enum Letter {
     /// Say that everything before this letter is done.
     Sync(oneshot::Sender<()>),
     /// Pack all parked connections, some at a time.
-    Pack(mpsc::Sender<Result<Packed, HandoverError>>),
+    Pack { to: mpsc::Sender<Result<Packed, HandoverError>>, most_sockets: usize },
     /// Let go of all parked connections.
     Dissolve(oneshot::Sender<Vec<Remains>>),
     /// Take connections in, and keep them parked.

@@ -84,6 +84,8 @@ pub(crate) struct Shard {
     parked: RefCell<Vec<ConnectionTask>>,
     /// Sockets that came in meanwhile.
     waiting: RefCell<Vec<Newcomer>>,
+    /// Connections that could not be taken in. Their hook runs when it is certain that they are this process's.
+    unadopted: RefCell<Vec<Socket>>,
     pings: Pings,
 }
 
@@ -120,6 +122,7 @@ impl Shard {
                 mode: RefCell::new(if runs { Mode::Running } else { Mode::Parking(None) }),
                 parked: RefCell::default(),
                 waiting: RefCell::default(),
+                unadopted: RefCell::default(),
                 pings: Pings {
                     raw: codec::encode(Opcode::Ping, b""),
                     centrifuge: codec::encode(Opcode::Text, PING.as_bytes()),
@@ -230,7 +233,7 @@ impl Shard {
             Letter::Park(parked) => self.park_all(parked),
             // Whoever asked may have given up.
             Letter::Sync(done) => drop(done.send(())),
-            Letter::Pack(to) => self.pack(to),
+            Letter::Pack { to, most_sockets } => self.pack(to, most_sockets),
             Letter::Dissolve(reply) => drop(reply.send(self.dissolve())),
             Letter::Adopt(delivery) => self.adopt_all(delivery),
             Letter::Resume => self.resume(),

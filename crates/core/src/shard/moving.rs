@@ -1,7 +1,7 @@
 //! How connections leave a shard and come to one: as data, with their byte streams. A shard keeps what it packs until it is
 //! told to let go of it, or that it is to go on as if nothing had been.
 
-use std::{rc::Rc, time::Instant};
+use std::{fmt::Display, io, rc::Rc, time::Instant};
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -18,6 +18,7 @@ use super::{
 use crate::{
     Socket,
     handover::{Arrival, Batch, Delivery, HandoverError, Link, Packed, Unpacked},
+    panics::caught,
 };
 
 /// What is left here of a connection whose task was parked.
@@ -25,7 +26,7 @@ pub(crate) struct Remains {
     pub(crate) socket: Socket,
     /// A hook that goes on.
     pub(crate) work: Option<Work>,
-    /// It can leave the process: none that an actix worker carries can.
+    /// It has left the process, if it was packed: none that an actix worker carries can.
     pub(crate) moved: bool,
 }
 
@@ -80,14 +81,24 @@ impl Shard {
     }
 
     /// Packs all connections, which must be parked, and stay here as they are: if nobody takes them, they go on.
-    pub(super) fn pack(self: &Rc<Self>, to: mpsc::Sender<Result<Packed, HandoverError>>) {
+    pub(super) fn pack(
+        self: &Rc<Self>,
+        to: mpsc::Sender<Result<Packed, HandoverError>>,
+        most_sockets: usize,
+    ) {
         let shard = Rc::clone(self);
         tokio::task::spawn_local(async move {
             let mut next = 0;
-            while next < shard.parked.borrow().len() {
-                let batch = shard.pack_some(&mut next);
+            // Each batch has descriptors of its own, so there are only as many as there are places.
+            while let Ok(place) = to.reserve().await
+                && next < shard.parked.borrow().len()
+            {
+                let batch = caught(|| shard.pack_some(&mut next, most_sockets));
+                let batch =
+                    batch.unwrap_or_else(|panic| Err(HandoverError::Packing(io::Error::other(panic))));
                 let failed = batch.is_err();
-                if to.send(batch).await.is_err() || failed {
+                place.send(batch);
+                if failed {
                     return;
                 }
             }
@@ -95,8 +106,8 @@ impl Shard {
     }
 
     /// As many as go together, from the parked task `next` on, which becomes the first one that is left.
-    fn pack_some(&self, next: &mut usize) -> Result<Packed, HandoverError> {
-        let mut batch = Batch::default();
+    fn pack_some(&self, next: &mut usize, most_sockets: usize) -> Result<Packed, HandoverError> {
+        let mut batch = Batch::new(most_sockets);
         let (parked, now) = (self.parked.borrow(), Instant::now());
         for task in parked.iter().skip(*next) {
             *next += 1;
@@ -144,9 +155,7 @@ impl Shard {
         for (arrival, unpacked) in all {
             match unpacked {
                 Ok(unpacked) => self.adopt(arrival, unpacked),
-                Err(error) => {
-                    log::error!("connection {} cannot move and is closed: {error}", arrival.socket.id());
-                }
+                Err(error) => self.cannot_adopt(arrival.socket, error),
             }
         }
     }
@@ -155,17 +164,13 @@ impl Shard {
         let Arrival { socket, place, stream, work, .. } = arrival;
         let Unpacked { state, task, decoder, unsent } = unpacked;
         state.introduce(&socket);
-        let transport = match Incoming::Tcp(stream).open() {
-            Ok(transport) => transport,
-            Err(error) => {
-                log::warn!("a socket that has moved here cannot be used: {error}");
-                return socket.hub().lost(&socket);
-            }
-        };
-        let moved = Connection::from_state(state, unsent, socket.clone(), transport, place, &self.limits);
-        let Some((connection, subscriptions)) = moved else {
-            log::error!("connection {} cannot move and is closed: what it has unsent is cut", socket.id());
-            return socket.hub().lost(&socket);
+        let moved = Incoming::Tcp(stream).open().map(|transport| {
+            Connection::from_state(state, unsent, socket.clone(), transport, place, &self.limits)
+        });
+        let (connection, subscriptions) = match moved {
+            Ok(Some(moved)) => moved,
+            Ok(None) => return self.cannot_adopt(socket, "what it has unsent is cut"),
+            Err(error) => return self.cannot_adopt(socket, error),
         };
         let connection = Rc::new(connection);
         let mut roster = self.roster.borrow_mut();
@@ -186,6 +191,11 @@ impl Shard {
         self.parked.borrow_mut().push(task);
     }
 
+    fn cannot_adopt(&self, socket: Socket, why: impl Display) {
+        log::error!("connection {} cannot move and is closed: {why}", socket.id());
+        self.unadopted.borrow_mut().push(socket);
+    }
+
     /// Lets all parked connections go on, and those come in that have waited.
     pub(super) fn resume(self: &Rc<Self>) {
         *self.mode.borrow_mut() = Mode::Running;
@@ -194,6 +204,7 @@ impl Shard {
         }
         let waiting = self.waiting.take();
         waiting.into_iter().for_each(|newcomer| self.accept(newcomer));
+        self.unadopted.take().iter().for_each(|socket| socket.hub().lost(socket));
     }
 
     /// From now on new sockets are the other process's.

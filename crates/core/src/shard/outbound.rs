@@ -87,6 +87,7 @@ impl Outbound {
                 outbound.frames = cut(all, &lengths)?;
             }
             Rest::Late(part) => {
+                // It is not empty, or it would not be late.
                 let total = lengths.iter().fold(0_usize, |sum, length| sum.saturating_add(*length));
                 if total != part.len() {
                     return None;
@@ -182,7 +183,7 @@ impl Outbound {
         let unreadable = self.started && self.read_late().is_err();
         self.late.take_if(|_| !unreadable);
         let first = self.frames.pop_front().filter(|_| self.started && !unreadable);
-        self.bytes = 0;
+        self.bytes = self.late.as_ref().map_or(0, |late| late.part.len());
         self.frames = VecDeque::new();
         if let Some(first) = first {
             self.append(first);

@@ -41,18 +41,23 @@ fn expected(side: Side, point: &str, fault: &str) -> &'static [Outcome] {
         (Side::New, "hello", "descriptors") => &[Untouched],
         (
             Side::New,
-            "hello" | "welcomed" | "ready" | "state-received" | "socket-received" | "before-commit",
+            "hello" | "welcomed" | "ready" | "ahead-received" | "state-received" | "socket-received"
+            | "before-commit",
             "kill" | "hang" | "garbage" | "close",
         ) => &[Untouched],
         // It has everything, and is gone or ended by the old one before it serves: the old one starts over.
         (Side::New, "committed", "kill" | "hang" | "garbage" | "close") => &[Reconnected],
         (Side::New, "started", "kill" | "hang") => &[Reconnected],
-        (Side::Old, "welcome" | "freeze" | "frozen" | "state-sent" | "socket-sent", "kill" | "hang") => {
-            &[Reconnected]
-        }
-        (Side::Old, "welcome" | "freeze" | "frozen" | "state-sent" | "socket-sent", "garbage" | "close") => {
-            &[Untouched]
-        }
+        (
+            Side::Old,
+            "welcome" | "ahead" | "freeze" | "frozen" | "state-sent" | "socket-sent",
+            "kill" | "hang",
+        ) => &[Reconnected],
+        (
+            Side::Old,
+            "welcome" | "ahead" | "freeze" | "frozen" | "state-sent" | "socket-sent",
+            "garbage" | "close",
+        ) => &[Untouched],
         // The new one can still commit to a process that is as good as dead: then everything is its.
         (Side::Old, "before-commit-received", "kill") => &[Reconnected, Finished],
         (Side::Old, "before-commit-received", "hang") => &[Finished],

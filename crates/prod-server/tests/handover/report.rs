@@ -11,6 +11,8 @@ use crate::ledger::Counts;
 #[derive(Clone, Debug)]
 pub(crate) struct Swap {
     pub(crate) number: u32,
+    /// Nobody took over, so that what was noticed is the load's.
+    pub(crate) control: bool,
     pub(crate) from: u32,
     pub(crate) to: u32,
     /// From the start of the new process to the end of the old one.
@@ -45,13 +47,8 @@ pub(crate) struct Report {
 }
 
 impl Swap {
-    /// Whether nobody took over, so that what was noticed is the load's.
-    pub(crate) fn is_control(&self) -> bool {
-        self.from == self.to
-    }
-
     fn kind(&self) -> &'static str {
-        if self.is_control() { "control" } else { "swap" }
+        if self.control { "control" } else { "swap" }
     }
 }
 

@@ -303,7 +303,7 @@ impl Connection {
     /// The stream has ended or is given up.
     pub(super) fn give_up(&self) {
         self.phase.set(Phase::Gone);
-        self.outbound.borrow_mut().clear();
+        self.outbound.take();
         self.wake();
     }
 

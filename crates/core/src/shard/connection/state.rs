@@ -1,4 +1,4 @@
-//! A connection as plain data: what another shard, or another process, needs to go on with it. Times are distances from the
+//! A connection as plain data: what another process needs to go on with it. Times are distances from the
 //! moment of the change.
 
 use std::{
