@@ -109,7 +109,7 @@ pub(crate) enum Rest<T> {
     Late(Part),
 }
 
-/// A part of a file, which is there.
+/// A part of a file, which is there, and which is to be read later, by whoever has it.
 pub(crate) struct Part {
     file: Arc<File>,
     range: Range<usize>,
@@ -273,7 +273,7 @@ impl Delivery {
     /// The file cannot be read.
     pub(crate) fn unpack(self) -> io::Result<impl Iterator<Item = (Arrival, Result<Unpacked, LineError>)>> {
         let Self { file, first, arrivals } = self;
-        let first = Bytes::from(Part { file: Arc::clone(&file), range: 0..first }.read()?);
+        let first = Bytes::from(bytes_of(&file, &(0..first))?);
         Ok(arrivals.into_iter().map(move |arrival| {
             let unpacked = arrival.unpack(&file, &first);
             (arrival, unpacked)
@@ -323,18 +323,7 @@ impl Part {
     /// # Errors
     /// The file cannot be read.
     pub(crate) fn read(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::with_capacity(self.len());
-        while bytes.len() < self.len() {
-            let position = (self.range.start + bytes.len()) as u64;
-            // Without filling the memory with zeros first.
-            match rustix::io::pread(&self.file, spare_capacity(&mut bytes), position) {
-                Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        bytes.truncate(self.len());
-        Ok(bytes)
+        bytes_of(&self.file, &self.range)
     }
 
     /// The value that was written down in it.
@@ -344,6 +333,33 @@ impl Part {
     pub(crate) fn value<T: DeserializeOwned>(&self) -> Result<T, LineError> {
         read(&self.read()?)
     }
+}
+
+/// Its memory is given back: the file lives as long as any part of it is to be read.
+#[cfg(target_os = "linux")]
+impl Drop for Part {
+    fn drop(&mut self) {
+        use rustix::fs::{FallocateFlags, fallocate};
+        let hole = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        // Otherwise it goes with the file.
+        let _ = fallocate(&self.file, hole, self.range.start as u64, self.range.len() as u64);
+    }
+}
+
+/// The bytes of a file in a range that is there: as much is allocated.
+fn bytes_of(file: &File, range: &Range<usize>) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(range.len());
+    while bytes.len() < range.len() {
+        let position = (range.start + bytes.len()) as u64;
+        // Without filling the memory with zeros first.
+        match rustix::io::pread(file, spare_capacity(&mut bytes), position) {
+            Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bytes.truncate(range.len());
+    Ok(bytes)
 }
 
 /// Writes a value behind what is there, and returns how many bytes that took.
@@ -385,6 +401,8 @@ fn file_in_memory() -> io::Result<File> {
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 pub(crate) mod tests {
+    use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+
     use super::*;
 
     /// A file with nothing else in it.
@@ -395,12 +413,21 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_part_is_read_alone_and_whole() {
-        let whole = part_of(b"first, second, third");
-        let part = |range| Part { file: Arc::clone(&whole.file), range };
-        assert_eq!(part(7..13).read().unwrap(), b"second");
-        assert_eq!(part(5..5).read().unwrap(), b"");
-        let cut = part(15..21).read().unwrap_err();
-        assert_eq!(cut.kind(), io::ErrorKind::UnexpectedEof);
+    fn a_part_is_read_alone_and_whole_and_gives_its_memory_back() {
+        let text = |letter: &str| letter.repeat(10_000);
+        let file = part_of((text("a") + &text("b") + &text("c")).as_bytes()).file.try_clone().unwrap();
+        let file = Arc::new(file);
+        // The one that made the file has given all of it back.
+        assert_eq!(bytes_of(&file, &(0..30_000)).unwrap(), [0; 30_000]);
+        file.write_all_at((text("a") + &text("b") + &text("c")).as_bytes(), 0).unwrap();
+        let part = |range| Part { file: Arc::clone(&file), range };
+        let (middle, nothing) = (part(10_000..20_000), part(5..5));
+        assert_eq!((middle.read().unwrap(), nothing.read().unwrap()), (text("b").into_bytes(), Vec::new()));
+        let before = file.metadata().unwrap().blocks();
+        drop((middle, nothing));
+        assert!(file.metadata().unwrap().blocks() < before);
+        let rest = bytes_of(&file, &(0..30_000)).unwrap();
+        assert_eq!(rest, (text("a") + &text("\0") + &text("c")).into_bytes());
+        assert_eq!(part(25_000..30_001).read().unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }
 }

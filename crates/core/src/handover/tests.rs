@@ -5,7 +5,7 @@ use std::{
     io::{Read as _, Seek as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
     sync::Arc,
-    time::UNIX_EPOCH,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
@@ -13,7 +13,8 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Packed, Refusal, STATE_VERSION,
+    Delivery, HandoverError, Packed, Refusal, STATE_VERSION,
+    errands::RunningHooks,
     message::{Answered, Failure, Hello, HookEnd, Question, ToNew, ToOld, Welcome},
     wire::read,
 };
@@ -121,6 +122,45 @@ fn what_crosses_has_the_shape_of_its_version() {
             "what crosses has changed: raise the version, and write this to {file}:\n{shape}"
         );
     }
+}
+
+#[test]
+fn connections_that_are_not_what_the_message_says_are_refused() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (hub, unstarted) = Hub::prepare(Settings { shards: 1, ..Settings::default() }).unwrap();
+        hub.run(unstarted, Telling(Arc::new(Semaphore::new(0)))).unwrap();
+        let _clients = [client(&hub, Dialect::Raw), client(&hub, Dialect::Raw)];
+        hub.freeze().await;
+        let packed = async |most_sockets| {
+            let (packed, mut batches) = mpsc::channel(2);
+            hub.pack(&packed, most_sockets);
+            drop(packed);
+            let mut all = Vec::new();
+            while let Some(batch) = batches.recv().await {
+                all.push(batch.unwrap());
+            }
+            all
+        };
+        let one_each: Vec<_> = packed(1).await.iter().map(|batch| batch.sockets.len()).collect();
+        assert_eq!(one_each, [1, 1]);
+        let mut hooks = RunningHooks::new(tokio::runtime::Handle::current(), Duration::from_secs(1));
+        let mut take_in = |batch: Packed, sockets| {
+            let mut descriptors = vec![batch.file.into()];
+            descriptors.extend(batch.sockets.into_iter().take(sockets));
+            Delivery::new(batch.parcels, descriptors, &hub, &mut hooks).map(|delivery| delivery.len())
+        };
+        let mut whole = packed(10).await;
+        assert_eq!(take_in(whole.remove(0), 2).unwrap(), 2);
+        let missing = take_in(packed(10).await.remove(0), 1);
+        assert!(matches!(missing, Err(HandoverError::Miscounted { announced: 2, arrived: 1 })));
+        let cut = packed(10).await.remove(0);
+        cut.file.set_len(cut.file.metadata().unwrap().len() - 1).unwrap();
+        assert!(matches!(take_in(cut, 2), Err(HandoverError::HungUp)));
+        let mut long = packed(10).await.remove(0);
+        long.parcels[0].unsent = usize::MAX;
+        assert!(take_in(long, 2).is_err());
+    });
 }
 
 /// One of each kind, filled. A kind that is added to [`ToOld`] is to be added here: the match says so.

@@ -7,12 +7,15 @@ use std::{
 };
 
 use actix_web::{HttpResponse, web};
-use duplex_core::{Connected, HistoryQuery, Hub, HubError, Identity, Message, Stop, handover::Predecessor};
+use duplex_core::{
+    CloseCode, CloseFrame, Connected, HistoryQuery, Hub, HubError, Identity, Message, Stop,
+    handover::Predecessor,
+};
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::support::{
-    CONTINUATION, Client, PING, Plan, Request, Running, TEXT, eventually, masked, serve, within,
+    CLOSE, CONTINUATION, Client, PING, Plan, Request, Running, TEXT, eventually, masked, serve, within,
 };
 
 /// Raw sockets get back what they send.
@@ -106,6 +109,59 @@ fn what_waits_to_be_written_moves() {
         }
         drop(peer);
         between.finish().await;
+        new.finish().await;
+    });
+}
+
+#[test]
+fn who_is_closed_after_the_handover_gets_first_what_waits() {
+    serve(Plan::new().narrow(), async |old| {
+        let mut peer = old.open_narrow().await;
+        let socket = old.connected().await;
+        let texts: Vec<_> = (0..20).map(|number| format!("{number}-").repeat(3000)).collect();
+        for text in &texts {
+            socket.send(text.as_str()).await.unwrap();
+        }
+        let new = old.successor(Plan::new()).await;
+        new.hub.disconnect(socket.id(), CloseFrame::new(CloseCode::AWAY, "enough")).await.unwrap();
+        for text in &texts {
+            peer.expect_text(text).await;
+        }
+        assert_eq!(peer.expect_closing(1001).await, "enough");
+        assert_eq!(new.disconnected().await.0.id(), socket.id());
+        new.finish().await;
+    });
+}
+
+#[test]
+fn who_reads_too_slowly_in_both_processes_is_given_up_in_the_new_one() {
+    let plan = || Plan::new().narrow().limits(|limits| limits.queue_bytes = 300_000);
+    serve(plan(), async |old| {
+        let mut peer = old.open_narrow().await;
+        let socket = old.connected().await;
+        let text = |number: usize| format!("{number}-").repeat(3000);
+        for number in 0..10 {
+            socket.send(text(number)).await.unwrap();
+        }
+        let new = old.successor(plan()).await;
+        // More than it may owe, and more than the system holds.
+        for number in 10..1000 {
+            new.hub.send(socket.id(), text(number)).await.unwrap();
+        }
+        let mut next = 0;
+        let frame = loop {
+            let frame = peer.frame().await;
+            if frame.opcode != TEXT {
+                break frame;
+            }
+            // In order and whole, as far as it goes.
+            assert_eq!(frame.payload, text(next).as_bytes());
+            next += 1;
+        };
+        assert_eq!((frame.opcode, &frame.payload[..2]), (CLOSE, &1013_u16.to_be_bytes()[..]));
+        assert!(next < 1000);
+        peer.close_back(&frame).await;
+        assert_eq!(new.disconnected().await.0.id(), socket.id());
         new.finish().await;
     });
 }

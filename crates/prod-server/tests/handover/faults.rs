@@ -350,8 +350,12 @@ struct Scene {
 
 impl Scene {
     async fn set(clients: usize) -> Scene {
+        Scene::set_with(clients, Site::program).await
+    }
+
+    async fn set_with(clients: usize, program: impl Fn(&Site) -> Command) -> Scene {
         let site = Site::new();
-        let old = Server::start(&site, site.program()).await;
+        let old = Server::start(&site, program(&site)).await;
         let crowd = Crowd::gather(&site, clients).await;
         Scene { crowd, old, site }
     }
@@ -394,6 +398,19 @@ async fn a_process_that_may_open_too_few_files_is_refused_and_told_both_numbers(
     let needed = number("which goes on: ", " descriptors are needed");
     let available = number("has room for ", ": raise its limit");
     assert!((60..1000).contains(&needed) && available < 64, "{said}");
+    assert_eq!(scene.crowd.leave().await, [] as [String; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_process_that_can_open_hardly_any_more_files_is_taken_over_from() {
+    // With 60 sockets there is room for some dozen files.
+    let mut scene = Scene::set_with(60, |site| limited(site, "-n 140")).await;
+    let next = Server::spawn(scene.site.program());
+    let status = scene.old.ended().await;
+    assert!(status.success(), "{status}:\n{}\nand the next one:\n{}", scene.old.said(), next.said());
+    assert!(scene.crowd.answered(PATIENCE).await, "not everybody is answered");
+    assert_eq!(scene.crowd.ends(), 0, "{}", next.said());
+    one_owner(&scene.crowd, &scene.site, &[next.pid()], next.pid()).unwrap();
     assert_eq!(scene.crowd.leave().await, [] as [String; 0]);
 }
 
