@@ -149,7 +149,7 @@ impl Batch {
             connection: socket.id(),
             peer: socket.peer(),
             running,
-            state: append(&mut self.first, state)?,
+            state: self.add_state(state)?,
             decoder: self.add_decoder(decoder)?,
             unsent: self.add_pieces(unsent),
         };
@@ -158,13 +158,16 @@ impl Batch {
         Ok(())
     }
 
-    /// What it holds is not copied once more, if it is much.
+    fn add_state(&mut self, state: &(ConnectionState, TaskState)) -> Result<usize, LineError> {
+        let start = self.first.len();
+        write(&mut self.first, state)?;
+        Ok(self.first.len() - start)
+    }
+
+    /// How much it takes is known when it is written down, and so is where it belongs.
     fn add_decoder(&mut self, decoder: &Decoder) -> Result<usize, LineError> {
-        if decoder.heap_bytes() <= LATE_BYTES / 2 {
-            return append(&mut self.first, decoder);
-        }
         let mut bytes = Vec::with_capacity(decoder.heap_bytes() + 256);
-        append(&mut bytes, decoder)?;
+        write(&mut bytes, decoder)?;
         Ok(self.add_pieces(vec![bytes.into()]))
     }
 
@@ -360,13 +363,6 @@ fn bytes_of(file: &File, range: &Range<usize>) -> io::Result<Vec<u8>> {
     }
     bytes.truncate(range.len());
     Ok(bytes)
-}
-
-/// Writes a value behind what is there, and returns how many bytes that took.
-fn append<T: Serialize>(bytes: &mut Vec<u8>, value: &T) -> Result<usize, LineError> {
-    let start = bytes.len();
-    write(bytes, value)?;
-    Ok(bytes.len() - start)
 }
 
 /// The next part of so many bytes.
