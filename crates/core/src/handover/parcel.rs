@@ -4,7 +4,7 @@
 
 use std::{
     fs::File,
-    io::{self, IoSlice, Write as _},
+    io::{self, Write as _},
     net::{SocketAddr, TcpStream},
     ops::Range,
     os::fd::OwnedFd,
@@ -201,17 +201,8 @@ impl Batch {
 
     fn write(&self) -> io::Result<File> {
         let mut file = file_in_memory()?;
-        let late = self.late.iter().map(|piece| IoSlice::new(piece));
-        let mut pieces: Vec<_> = std::iter::once(IoSlice::new(&self.first)).chain(late).collect();
-        let mut left = &mut pieces[..];
-        IoSlice::advance_slices(&mut left, 0);
-        while !left.is_empty() {
-            match file.write_vectored(left) {
-                Ok(written) => IoSlice::advance_slices(&mut left, written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        file.write_all(&self.first)?;
+        self.late.iter().try_for_each(|piece| file.write_all(piece))?;
         Ok(file)
     }
 }

@@ -1,9 +1,10 @@
-//! What crosses between two processes has a shape, and the shape a version.
+//! What crosses between two processes: it has a shape, and the shape a version; and what of it crosses when.
 
 use std::{
     collections::BTreeMap,
     io::{Read as _, Seek as _, Write as _},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    os::unix::net::UnixStream,
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
 };
@@ -13,10 +14,12 @@ use serde_json::Value;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::{
-    Delivery, HandoverError, Packed, Refusal, STATE_VERSION,
+    Delivery, Greeted, HandoverError, Intent, Packed, Refusal, Rest, STATE_VERSION,
     errands::RunningHooks,
     message::{Answered, Failure, Hello, HookEnd, Question, ToNew, ToOld, Welcome},
-    wire::read,
+    peer::Peer,
+    send_ahead,
+    wire::{Wire, read},
 };
 use crate::{
     Channel, ClientInfo, ConnectionId, Grant, HistoryQuery, HookResult, Hooks, Hub, Identity, JoinLeave,
@@ -160,6 +163,70 @@ fn connections_that_are_not_what_the_message_says_are_refused() {
         let mut long = packed(10).await.remove(0);
         long.parcels[0].unsent = usize::MAX;
         assert!(take_in(long, 2).is_err());
+    });
+}
+
+#[test]
+fn what_is_much_is_left_in_the_file() {
+    const HALF: usize = 20_000;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (hub, unstarted) = Hub::prepare(Settings { shards: 1, ..Settings::default() }).unwrap();
+        hub.run(unstarted, Telling(Arc::new(Semaphore::new(0)))).unwrap();
+        let (_idle, mut busy) = (client(&hub, Dialect::Raw), client(&hub, Dialect::Raw));
+        busy.write_all(&frame(true, Opcode::Binary, &[b'x'; 2 * HALF])[..HALF]).unwrap();
+        // Until all of it has come.
+        let packed = loop {
+            hub.freeze().await;
+            let (packed, mut batches) = mpsc::channel(1);
+            hub.pack(&packed, usize::MAX);
+            let batch = batches.recv().await.unwrap().unwrap();
+            if batch.parcels.iter().any(|parcel| parcel.decoder >= HALF) {
+                break batch;
+            }
+            hub.resume();
+        };
+        let mut hooks = RunningHooks::new(tokio::runtime::Handle::current(), Duration::from_secs(1));
+        let mut descriptors = vec![packed.file.into()];
+        descriptors.extend(packed.sockets);
+        let delivery = Delivery::new(packed.parcels, descriptors, &hub, &mut hooks).unwrap();
+        let decoders = delivery.unpack().unwrap().map(|(_, unpacked)| unpacked.unwrap().decoder);
+        let mut held: Vec<_> = decoders
+            .map(|decoder| match decoder {
+                Rest::Read(decoder) => (false, decoder.heap_bytes()),
+                Rest::Late(part) => (true, part.value::<Decoder>().unwrap().heap_bytes()),
+            })
+            .collect();
+        held.sort_unstable();
+        assert_eq!(held[0], (false, 0));
+        assert!(held.len() == 2 && held[1].0 && held[1].1 >= HALF - 100, "{held:?}");
+    });
+}
+
+#[test]
+fn what_channels_keep_is_sent_while_the_hub_serves() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    runtime.block_on(async {
+        let keeping = Namespace { history_size: 10, ..Namespace::default() };
+        let namespaces = Namespaces::default().without_namespace(keeping);
+        let (hub, unstarted) =
+            Hub::prepare(Settings { namespaces, shards: 1, ..Settings::default() }).unwrap();
+        hub.run(unstarted, Telling(Arc::new(Semaphore::new(0)))).unwrap();
+        let published = hub.publish("lobby", "kept").await.unwrap();
+        let sent_to = |intent| {
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let (wire, mut theirs) = (Wire::new(ours).unwrap(), Wire::new(theirs).unwrap());
+            let peer = Peer::of(&wire, 1);
+            drop(send_ahead(Greeted { wire, peer, number: 1, intent, process: 1 }, &hub).unwrap());
+            let messages = std::iter::from_fn(|| theirs.receive::<ToNew>().unwrap());
+            messages.map(|(message, _)| message).collect::<Vec<_>>()
+        };
+        let sent = sent_to(Intent::TakeOver);
+        let [ToNew::Hub { .. }, ToNew::Streams(streams)] = &sent[..] else { panic!("{sent:?}") };
+        assert_eq!(streams.iter().map(|stream| Some(stream.position())).collect::<Vec<_>>(), [published]);
+        assert_eq!(hub.publish("lobby", "more").await.unwrap().unwrap().offset, 2);
+        // A process of another version would not know that the rest comes later.
+        assert!(sent_to(Intent::TakeStreams).is_empty());
     });
 }
 

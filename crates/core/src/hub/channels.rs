@@ -372,7 +372,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{HistoryQuery, Json, Publication, Recovery, hub::ReadLimits};
+    use crate::{History, HistoryQuery, Json, Position, Publication, Recovery, hub::ReadLimits};
 
     fn channels(shards: usize, namespace: Namespace) -> (Channels, Channel) {
         (
@@ -383,6 +383,32 @@ mod tests {
 
     fn count_in(channels: &Channels, channel: &Channel, shard: usize) {
         channels.entry(&mut channels.lock(channel), channel).count_in(shard);
+    }
+
+    /// Publishes something, and returns where that is.
+    fn publish(channels: &Channels, channel: &Channel) -> Position {
+        let (now, options) = (Instant::now(), channels.namespaces.options(channel));
+        let mut stripe = channels.lock(channel);
+        let stream = channels.stream_or_new(channels.entry(&mut stripe, channel), options, now);
+        stream.append(&mut Publication { offset: 0, data: Json::null(), info: None }, options, now);
+        stream.position()
+    }
+
+    /// Tells another table everything.
+    fn tell(old: &Channels, new: &Channels) -> Told {
+        let mut told = Told::default();
+        for part in old.states() {
+            part.iter().for_each(|state| told.tell(state));
+            new.go_on_with(part);
+        }
+        told
+    }
+
+    /// What is kept of a channel.
+    fn kept(channels: &Channels, channel: &Channel) -> Option<History> {
+        let stripe = channels.lock(channel);
+        let stream = stripe.get(channel).and_then(|entry| entry.stream.as_deref())?;
+        Some(stream.read(&HistoryQuery::default(), ReadLimits { publications: 9, bytes: 999 }).unwrap())
     }
 
     #[test]
@@ -471,25 +497,16 @@ mod tests {
 
     #[test]
     fn a_stream_that_is_not_kept_here_does_not_come_back_with_its_old_epoch() {
-        let now = Instant::now();
         let kept = Namespace { history_size: 3, recovery: Recovery::On, ..Namespace::default() };
         let (old, lobby) = channels(1, kept.clone());
-        let publish = |channels: &Channels| {
-            let mut stripe = channels.lock(&lobby);
-            let entry = channels.entry(&mut stripe, &lobby);
-            let stream = channels.stream_or_new(entry, &kept, now);
-            let mut publication = Publication { offset: 0, data: Json::null(), info: None };
-            stream.append(&mut publication, &kept, now);
-            stream.position()
-        };
-        let position = publish(&old);
+        let position = publish(&old, &lobby);
         let (forgetful, _) = channels(1, Namespace::default());
         forgetful.begin_with(old.fresh_epoch());
         forgetful.go_on_with(old.states().flatten().collect());
         let (back, _) = channels(1, kept.clone());
         back.begin_with(forgetful.fresh_epoch());
         back.go_on_with(forgetful.states().flatten().collect());
-        assert_ne!(publish(&back), position);
+        assert_ne!(publish(&back, &lobby), position);
         // Whenever the epoch of new streams is said.
         let (forgetful, _) = channels(1, Namespace::default());
         forgetful.go_on_with(old.states().flatten().collect());
@@ -498,7 +515,7 @@ mod tests {
         let (same, _) = channels(1, kept.clone());
         same.begin_with(old.fresh_epoch());
         same.go_on_with(old.states().flatten().collect());
-        assert_eq!(publish(&same).epoch, position.epoch);
+        assert_eq!(publish(&same, &lobby).epoch, position.epoch);
     }
 
     /// What happens to some channels while another process is told of them.
@@ -527,38 +544,19 @@ mod tests {
             let (old, new, mut told) = (table(), table(), None);
             for happening in happenings {
                 match happening {
-                    Happening::Published(which) => {
-                        let mut stripe = old.lock(&names[which]);
-                        let entry = old.entry(&mut stripe, &names[which]);
-                        let stream = old.stream_or_new(entry, &options, Instant::now());
-                        let mut publication = Publication { offset: 0, data: Json::null(), info: None };
-                        stream.append(&mut publication, &options, Instant::now());
-                    }
+                    Happening::Published(which) => _ = publish(&old, &names[which]),
                     Happening::Forgotten(which) => {
                         old.fresh.change();
                         old.forget(&names[which..=which]);
                     }
                     // It is told everything once, whenever that is.
-                    Happening::Told if told.is_none() => {
-                        let mut first = Told::default();
-                        for part in old.states() {
-                            part.iter().for_each(|state| first.tell(state));
-                            new.go_on_with(part);
-                        }
-                        told = Some(first);
-                    }
-                    Happening::Told => {}
+                    Happening::Told => drop(told.get_or_insert_with(|| tell(&old, &new))),
                 }
             }
             let mut told = told.unwrap_or_default();
             old.changes(&mut told).for_each(|part| new.go_on_with(part));
             new.forget(&told.gone());
-            let known = |channels: &Channels| names.each_ref().map(|name| {
-                let stripe = channels.lock(name);
-                let stream = stripe.get(name).and_then(|entry| entry.stream.as_deref())?;
-                let kept = stream.read(&HistoryQuery::default(), ReadLimits { publications: 9, bytes: 999 });
-                Some(kept.unwrap())
-            });
+            let known = |channels: &Channels| names.each_ref().map(|name| kept(channels, name));
             prop_assert_eq!(known(&new), known(&old));
             prop_assert_eq!(new.len(), old.len());
         }
@@ -568,18 +566,13 @@ mod tests {
     fn only_what_has_changed_is_said_again() {
         let options = Namespace { history_size: 100, recovery: Recovery::On, ..Namespace::default() };
         let (old, lobby) = channels(1, options.clone());
-        let other = Channel::new("other").unwrap();
-        let publish = |channel: &Channel| {
-            let mut stripe = old.lock(channel);
-            let stream = old.stream_or_new(old.entry(&mut stripe, channel), &options, Instant::now());
-            let mut publication = Publication { offset: 0, data: Json::null(), info: None };
-            stream.append(&mut publication, &options, Instant::now());
-        };
-        (0..50).for_each(|_| publish(&lobby));
-        publish(&other);
-        let mut told = Told::default();
-        old.states().flatten().for_each(|state| told.tell(&state));
-        publish(&lobby);
+        let (new, other) = (channels(1, options).0, Channel::new("other").unwrap());
+        for _ in 0..50 {
+            publish(&old, &lobby);
+        }
+        publish(&old, &other);
+        let mut told = tell(&old, &new);
+        publish(&old, &lobby);
         let changes: Vec<_> = old.changes(&mut told).flatten().collect();
         let said: Vec<_> = changes.iter().map(|state| (&state.channel, state.publications())).collect();
         assert_eq!(said, [(&lobby, 1)]);
@@ -589,27 +582,16 @@ mod tests {
     fn that_a_stream_was_used_is_said_again_and_nothing_of_it() {
         let options = Namespace { history_size: 100, recovery: Recovery::On, ..Namespace::default() };
         let (old, lobby) = channels(1, options.clone());
-        let mut publication = Publication { offset: 0, data: Json::null(), info: None };
-        let now = Instant::now();
-        let with_stream = |act: &mut dyn FnMut(&mut Stream)| {
-            let mut stripe = old.lock(&lobby);
-            act(old.stream_or_new(old.entry(&mut stripe, &lobby), &options, now));
-        };
-        with_stream(&mut |stream| stream.append(&mut publication, &options, now));
-        let (new, _) = channels(1, options.clone());
-        let mut told = Told::default();
-        for part in old.states() {
-            part.iter().for_each(|state| told.tell(state));
-            new.go_on_with(part);
-        }
-        let later = now + Duration::from_secs(5);
-        with_stream(&mut |stream| stream.touch(later));
+        let (new, _) = channels(1, options);
+        publish(&old, &lobby);
+        let mut told = tell(&old, &new);
+        let later = Instant::now() + Duration::from_secs(5);
+        let mut stripe = old.lock(&lobby);
+        stripe.get_mut(&lobby).unwrap().stream.as_mut().unwrap().touch(later);
+        drop(stripe);
         let changes: Vec<_> = old.changes(&mut told).flatten().collect();
         assert_eq!(changes.iter().map(StreamState::publications).collect::<Vec<_>>(), [0]);
         new.go_on_with(changes);
-        let mut stripe = new.lock(&lobby);
-        let stream = new.stream(new.entry(&mut stripe, &lobby), &options, now).unwrap();
-        let all = stream.read(&HistoryQuery::default(), ReadLimits { publications: 9, bytes: 999 });
-        assert_eq!(all.unwrap().publications.len(), 1);
+        assert_eq!(kept(&new, &lobby).unwrap().publications.len(), 1);
     }
 }

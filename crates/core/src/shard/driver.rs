@@ -23,16 +23,18 @@ impl Future for Driver {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let Some(task) = &mut self.0 else { return Poll::Ready(()) };
-        match caught(|| task.is_to_be_parked() && task.prepare_to_park()) {
-            Ok(false) => {}
-            Ok(true) => {
-                self.0.take().into_iter().for_each(ConnectionTask::park);
-                return Poll::Ready(());
-            }
-            Err(panic) => return task.lose(&panic, context),
-        }
         // Whatever the application's code does to this thread, it costs no other connection anything.
-        let polled = caught(|| task.poll(context));
-        polled.unwrap_or_else(|panic| task.lose(&panic, context))
+        let polled = caught(|| match task.is_to_be_parked() && task.prepare_to_park() {
+            true => None,
+            false => Some(task.poll(context)),
+        });
+        match polled {
+            Ok(Some(poll)) => poll,
+            Ok(None) => {
+                self.0.take().into_iter().for_each(ConnectionTask::park);
+                Poll::Ready(())
+            }
+            Err(panic) => task.lose(&panic, context),
+        }
     }
 }

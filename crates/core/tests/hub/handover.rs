@@ -8,14 +8,14 @@ use std::{
 
 use actix_web::{HttpResponse, web};
 use duplex_core::{
-    CloseCode, CloseFrame, Connected, HistoryQuery, Hub, HubError, Identity, Message, Stop,
+    CloseCode, CloseFrame, Connected, HistoryQuery, Hub, HubError, Identity, Message, Socket, Stop,
     handover::Predecessor,
 };
 use serde_json::json;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::support::{
-    CLOSE, CONTINUATION, Client, PING, Plan, Request, Running, TEXT, eventually, masked, serve, within,
+    CLOSE, CONTINUATION, Client, PING, Peer, Plan, Request, Running, TEXT, eventually, masked, serve, within,
 };
 
 /// Raw sockets get back what they send.
@@ -90,23 +90,34 @@ fn a_message_goes_on_where_it_was_cut() {
     });
 }
 
+/// A client that does not read, and its socket, to which so many texts have been sent.
+async fn open_in_debt(server: &Running, texts: usize) -> (Peer, Socket) {
+    let peer = server.open_narrow().await;
+    let socket = server.connected().await;
+    for number in 0..texts {
+        socket.send(text(number)).await.unwrap();
+    }
+    (peer, socket)
+}
+
+fn text(number: usize) -> String {
+    format!("{number}-").repeat(3000)
+}
+
 #[test]
 fn what_waits_to_be_written_moves() {
     serve(Plan::new().narrow(), async |old| {
-        let mut peer = old.open_narrow().await;
-        let socket = old.connected().await;
-        let texts: Vec<_> = (0..20).map(|number| format!("{number}-").repeat(3000)).collect();
-        for text in &texts {
-            socket.send(text.as_str()).await.unwrap();
-        }
+        let (mut peer, socket) = open_in_debt(old, 20).await;
         // It moves on before it can have been looked at in between.
         let between = old.successor(Plan::new()).await;
         between.hub.send(socket.id(), "behind").await.unwrap();
         let new = between.successor(Plan::new()).await;
         new.hub.send(socket.id(), "last").await.unwrap();
-        for text in texts.iter().map(String::as_str).chain(["behind", "last"]) {
-            peer.expect_text(text).await;
+        for number in 0..20 {
+            peer.expect_text(&text(number)).await;
         }
+        peer.expect_text("behind").await;
+        peer.expect_text("last").await;
         drop(peer);
         between.finish().await;
         new.finish().await;
@@ -116,16 +127,11 @@ fn what_waits_to_be_written_moves() {
 #[test]
 fn who_is_closed_after_the_handover_gets_first_what_waits() {
     serve(Plan::new().narrow(), async |old| {
-        let mut peer = old.open_narrow().await;
-        let socket = old.connected().await;
-        let texts: Vec<_> = (0..20).map(|number| format!("{number}-").repeat(3000)).collect();
-        for text in &texts {
-            socket.send(text.as_str()).await.unwrap();
-        }
+        let (mut peer, socket) = open_in_debt(old, 20).await;
         let new = old.successor(Plan::new()).await;
         new.hub.disconnect(socket.id(), CloseFrame::new(CloseCode::AWAY, "enough")).await.unwrap();
-        for text in &texts {
-            peer.expect_text(text).await;
+        for number in 0..20 {
+            peer.expect_text(&text(number)).await;
         }
         assert_eq!(peer.expect_closing(1001).await, "enough");
         assert_eq!(new.disconnected().await.0.id(), socket.id());
@@ -137,12 +143,7 @@ fn who_is_closed_after_the_handover_gets_first_what_waits() {
 fn who_reads_too_slowly_in_both_processes_is_given_up_in_the_new_one() {
     let plan = || Plan::new().narrow().limits(|limits| limits.queue_bytes = 300_000);
     serve(plan(), async |old| {
-        let mut peer = old.open_narrow().await;
-        let socket = old.connected().await;
-        let text = |number: usize| format!("{number}-").repeat(3000);
-        for number in 0..10 {
-            socket.send(text(number)).await.unwrap();
-        }
+        let (mut peer, socket) = open_in_debt(old, 10).await;
         let new = old.successor(plan()).await;
         // More than it may owe, and more than the system holds.
         for number in 10..1000 {
